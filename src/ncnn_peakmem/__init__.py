@@ -1,0 +1,1 @@
+"""Peak memory of the ncnn inference engine: measured, judged, explained."""

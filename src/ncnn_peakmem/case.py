@@ -1,0 +1,59 @@
+"""What is measured: a network under one combination of ncnn options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Precision(StrEnum):
+    """How a network's weights are stored."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionChoice:
+    """One value of an option axis: a short label for the `ncnn.Net().opt` flags it sets.
+
+    `in_id` is false for the usual value of an axis that only some profiles vary, so that a case keeps its
+    id (and its baseline) whichever profile names it.
+    """
+
+    axis: str
+    label: str
+    flags: Mapping[str, bool]
+    in_id: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One (network, precision, options, threads); `id` is readable and stable."""
+
+    network: str
+    precision: Precision
+    options: tuple[OptionChoice, ...]
+    threads: int = 1
+
+    @property
+    def id(self) -> str:
+        """Such as `mobilenet_v2-fp32-light-half-q8-t1`."""
+        labels = [choice.label for choice in self.options if choice.in_id]
+        return "-".join([self.network, self.precision, *labels, f"t{self.threads}"])
+
+    @property
+    def flags(self) -> dict[str, bool]:
+        """Every `ncnn.Net().opt` flag that the options set, by ncnn's name."""
+        return {flag: value for choice in self.options for flag, value in choice.flags.items()}
+
+    def label(self, axis: str) -> str | None:
+        """The label chosen on an axis, or None where the case leaves that axis alone."""
+        return next((choice.label for choice in self.options if choice.axis == axis), None)
+
+    def without(self, axis: str) -> tuple[object, ...]:
+        """All that identifies the case but one axis: equal for two cases that differ in that axis only."""
+        others = sorted((choice.axis, choice.label) for choice in self.options if choice.axis != axis)
+        return (self.network, self.precision, self.threads, *others)
