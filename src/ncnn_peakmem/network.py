@@ -49,8 +49,14 @@ class Loops:
 
     def needed(self, settled_at: int) -> int:
         """The loops to run in all, the first inference included, when the peak last moved in `settled_at`."""
-        wanted = max(self.minimum, int(self.settle_factor * (settled_at + 1)))
-        return min(wanted, self.maximum)
+        return min(self._to_rest(settled_at), self.maximum)
+
+    def growing(self, loops: int, settled_at: int) -> bool:
+        """Whether a run that ended after `loops` had not yet seen the peak rest."""
+        return loops < self._to_rest(settled_at)
+
+    def _to_rest(self, settled_at: int) -> int:
+        return max(self.minimum, int(self.settle_factor * (settled_at + 1)))
 
 
 @dataclass(frozen=True, slots=True)

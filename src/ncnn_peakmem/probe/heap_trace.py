@@ -1,0 +1,47 @@
+"""The heap as ncnn asked for it, replayed from a recording of the child's allocations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from memray import AllocatorType, FileReader
+
+MARK_BYTES = 7
+"""The size of the mapping by which the child marks that a command has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Between two marks: the most bytes alive at one moment, and those alive at its end."""
+
+    peak: int
+    live: int
+
+
+def stretches(trace: Path) -> Iterator[Stretch]:
+    """One stretch per command of the child, in order; only whole ones where the recording breaks off.
+
+    ncnn takes all of its memory through `posix_memalign` (src/allocator.h), and nothing else in the child
+    does: those blocks, and the frees of their addresses, are the curve.
+    """
+    sizes: dict[int, int] = {}
+    live = peak = 0
+    with FileReader(trace) as recording:
+        records = recording.get_allocation_records()
+        while True:
+            try:
+                record = next(records)
+            except (StopIteration, OSError, EOFError):
+                # A child that was killed leaves its recording without an end.
+                return
+            if record.allocator == AllocatorType.POSIX_MEMALIGN:
+                sizes[record.address] = record.size
+                live += record.size
+                peak = max(peak, live)
+            elif record.allocator == AllocatorType.FREE:
+                live -= sizes.pop(record.address, 0)
+            elif record.allocator == AllocatorType.MMAP and record.size == MARK_BYTES:
+                yield Stretch(peak, live)
+                peak = live
