@@ -17,6 +17,10 @@ import posix
 import sys
 import time
 
+MYPY = False
+if MYPY:
+    from typing import Any
+
 WIRE = 3
 
 
