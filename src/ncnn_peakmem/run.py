@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
+from pydantic import TypeAdapter
 
+from ncnn_peakmem.baselines import Verdict
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.conversion import Cache, ConversionError, convert
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet, Outcome, OutcomeKind, Reading
-from ncnn_peakmem.network import ModelFiles, Network
+from ncnn_peakmem.network import Loops, ModelFiles, Network
 from ncnn_peakmem.probe import Conditions, Job, probe
 from ncnn_peakmem.runtimes import Runtime
+
+_VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
 # `pages` first: it learns how many loops a case needs, and `heap` can then choose them beforehand.
 _PROBE_ORDER = (Gauge.PAGES, Gauge.HEAP, Gauge.DEPLOYED)
@@ -35,24 +39,39 @@ class Run:
 
     def measure(self, case: Case, network: Network) -> Measurement:
         """The case's measurement: taken now, or read back where this run has taken it already."""
-        record = self.folder / f"{case.id}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(record.with_suffix(".lock")):
-            if record.exists():
-                return Measurement.from_json(record.read_bytes())
+        with FileLock(self.folder / f"{case.id}.lock"):
+            found = self.read(case.id)
+            if found is not None:
+                return found
             measurement = self._measure(case, network)
-            _write_whole(record, measurement.to_json())
+            _write_whole(self._record(case.id), measurement.to_json())
             return measurement
+
+    def read(self, case_id: str) -> Measurement | None:
+        """The measurement of a case if this run has taken it."""
+        record = self._record(case_id)
+        return Measurement.from_json(record.read_bytes()) if record.exists() else None
 
     def measured(self) -> MeasurementSet:
         """All that this run has measured so far."""
-        return MeasurementSet(
-            self.runtime.version, self.machine, {found.case: found for found in self._recorded()}
-        )
+        records = sorted(self.folder.glob("*.json"))
+        cases = {record.stem: Measurement.from_json(record.read_bytes()) for record in records}
+        return MeasurementSet(self.runtime.version, self.machine, cases)
 
-    def _recorded(self) -> Iterator[Measurement]:
-        for record in sorted(self.folder.glob("*.json")):
-            yield Measurement.from_json(record.read_bytes())
+    def keep_verdict(self, verdict: Verdict) -> None:
+        """Keep a verdict beside the measurements, for whoever reports on the run."""
+        folder = self.folder / "verdicts"
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(folder / f"{verdict.case}.json", _VERDICT.dump_json(verdict))
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts kept so far, by case id."""
+        records = sorted((self.folder / "verdicts").glob("*.json"))
+        return tuple(_VERDICT.validate_json(record.read_bytes()) for record in records)
+
+    def _record(self, case_id: str) -> Path:
+        return self.folder / f"{case_id}.json"
 
     def _measure(self, case: Case, network: Network) -> Measurement:
         try:
@@ -60,20 +79,27 @@ class Run:
         except ConversionError as error:
             # No child ever ran, but the case is told all the same, and the run goes on.
             nothing = Reading(Outcome(OutcomeKind.FAILED, f"conversion: {error}"), phases={})
-            return Measurement(case.id, model="", readings=dict.fromkeys(self._ordered(Gauge), nothing))
-        return Measurement(case.id, model.digest, self._readings(case, network, model))
+            return Measurement(case.id, "", {gauge: nothing for gauge in Gauge if gauge in self.gauges})
+        readings = read_gauges(self.gauges, self.runtime, case, model, network.loops, self.conditions)
+        return Measurement(case.id, model.digest, readings)
 
-    def _readings(self, case: Case, network: Network, model: ModelFiles) -> dict[Gauge, Reading]:
-        job = Job(self.runtime, model, case.flags, case.threads)
-        readings: dict[Gauge, Reading] = {}
-        loops = 0
-        for gauge in self._ordered(_PROBE_ORDER):
-            readings[gauge] = probe(gauge, job, network.loops, self.conditions, loops_hint=loops)
-            loops = max(loops, readings[gauge].loops)
-        return {gauge: readings[gauge] for gauge in self._ordered(Gauge)}
 
-    def _ordered(self, gauges: type[Gauge] | tuple[Gauge, ...]) -> list[Gauge]:
-        return [gauge for gauge in gauges if gauge in self.gauges]
+def read_gauges(
+    gauges: Collection[Gauge],
+    runtime: Runtime,
+    case: Case,
+    model: ModelFiles,
+    loops: Loops,
+    conditions: Conditions,
+) -> dict[Gauge, Reading]:
+    """Probe a case once with each gauge."""
+    job = Job(runtime, model, case.flags, case.threads)
+    readings: dict[Gauge, Reading] = {}
+    loops_seen = 0
+    for gauge in (gauge for gauge in _PROBE_ORDER if gauge in gauges):
+        readings[gauge] = probe(gauge, job, loops, conditions, loops_hint=loops_seen)
+        loops_seen = max(loops_seen, readings[gauge].loops)
+    return {gauge: readings[gauge] for gauge in Gauge if gauge in readings}
 
 
 def _write_whole(path: Path, data: bytes) -> None:

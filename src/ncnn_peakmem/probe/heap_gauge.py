@@ -36,7 +36,7 @@ def _read(job: Job, count: int, loops: Loops, conditions: Conditions) -> Reading
         trace = Path(folder, "trace")
         with Child(job.message(trace), conditions, threads=job.threads) as child:
             outcome = _carry_out(child, commands)
-        recorded = list(stretches(trace)) if trace.exists() else []
+        recorded = list(stretches(trace))
     phases, plateau = _by_phase(commands, recorded)
     if outcome.ok and loops.growing(plateau.loops, plateau.settled_at):
         caveats.append(Caveat.STILL_GROWING)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from memray import AllocatorType, FileReader
+from memray import AllocationRecord, AllocatorType, FileReader, set_log_level
+
+# A recording that breaks off is expected, and told by its child's outcome.
+set_log_level(logging.CRITICAL)
 
 MARK_BYTES = 7
 """The size of the mapping by which the child marks that a command has ended."""
@@ -28,20 +32,22 @@ def stretches(trace: Path) -> Iterator[Stretch]:
     """
     sizes: dict[int, int] = {}
     live = peak = 0
-    with FileReader(trace) as recording:
-        records = recording.get_allocation_records()
-        while True:
-            try:
-                record = next(records)
-            except (StopIteration, OSError, EOFError):
-                # A child that was killed leaves its recording without an end.
-                return
-            if record.allocator == AllocatorType.POSIX_MEMALIGN:
-                sizes[record.address] = record.size
-                live += record.size
-                peak = max(peak, live)
-            elif record.allocator == AllocatorType.FREE:
-                live -= sizes.pop(record.address, 0)
-            elif record.allocator == AllocatorType.MMAP and record.size == MARK_BYTES:
-                yield Stretch(peak, live)
-                peak = live
+    for record in _records(trace):
+        if record.allocator == AllocatorType.POSIX_MEMALIGN:
+            sizes[record.address] = record.size
+            live += record.size
+            peak = max(peak, live)
+        elif record.allocator == AllocatorType.FREE:
+            live -= sizes.pop(record.address, 0)
+        elif record.allocator == AllocatorType.MMAP and record.size == MARK_BYTES:
+            yield Stretch(peak, live)
+            peak = live
+
+
+def _records(trace: Path) -> Iterator[AllocationRecord]:
+    """The recorded events as far as they go: a child that was killed leaves its recording without an end."""
+    try:
+        with FileReader(trace) as recording:
+            yield from recording.get_allocation_records()
+    except (OSError, EOFError):
+        return

@@ -180,9 +180,9 @@ class Child:
         if unknown is not None and phase is Phase.LOAD_PARAM:
             operator = unknown.removeprefix("layer ").partition(" ")[0]
             return Outcome(OutcomeKind.UNSUPPORTED, f"this ncnn has no layer {operator}", phase)
-        if self._conditions.memory_limit_bytes is not None and detail.endswith(" returned -100"):
-            word = OutcomeKind.OUT_OF_MEMORY
-        return Outcome(OutcomeKind(word), _with_log(detail, said), phase)
+        if word == "failed":
+            return self._failure(OutcomeKind.FAILED, _with_log(detail, said), phase)
+        return Outcome(OutcomeKind(word), detail, phase)
 
     def _death(self, name: str, phase: Phase) -> Outcome:
         """The outcome of a child that died, by what the kernel says of it."""
@@ -190,7 +190,8 @@ class Child:
         self._drain_log()
         said = self._log.decode(errors="replace").splitlines()
         if status >= 0:
-            return Outcome(OutcomeKind.CRASHED, _with_log(f"exit status {status} in {name}", said), phase)
+            cause = _with_log(f"exit status {status} in {name}", said)
+            return self._failure(OutcomeKind.CRASHED, cause, phase)
         starved = process_status.out_of_memory_kills() > self._kills_before
         if status == -signal.SIGKILL and starved:
             return Outcome(
@@ -199,7 +200,14 @@ class Child:
         if any("bad_alloc" in line for line in said):
             return Outcome(OutcomeKind.OUT_OF_MEMORY, _with_log(f"out of memory in {name}", said), phase)
         killer = signal.Signals(-status).name
-        return Outcome(OutcomeKind.CRASHED, _with_log(f"{killer} in {name}", said), phase)
+        return self._failure(OutcomeKind.CRASHED, _with_log(f"{killer} in {name}", said), phase)
+
+    def _failure(self, kind: OutcomeKind, cause: str, phase: Phase) -> Outcome:
+        """A failure, or what it comes to under a memory limit, where ncnn may return errors or crash."""
+        limit = self._conditions.memory_limit_bytes
+        if limit is None:
+            return Outcome(kind, cause, phase)
+        return Outcome(OutcomeKind.OUT_OF_MEMORY, f"limited to {limit} bytes: {cause}", phase)
 
 
 def _with_log(cause: str, said: list[str]) -> str:

@@ -1,0 +1,70 @@
+"""The runtime alone, before any network: what every figure of the process stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fixtures.suite import Suite
+from ncnn_peakmem.case import Case
+from ncnn_peakmem.measurement import JUDGED, Gauge, Measurement, Metric, Phase
+from ncnn_peakmem.reports import quantity
+
+ARTICLE_FLOOR_BYTES = 16_000_000
+"""The article: the runtime's libraries loaded and nothing run, "about 16 MB" of peak."""
+
+
+@pytest.fixture
+def floor(suite: Suite, memory_probe: Callable[[Case], Measurement]) -> Measurement:
+    """The last case of the profile, a small network in ours: its phase `import` is the floor."""
+    return memory_probe(suite.cases[-1])
+
+
+def test_importing_ncnn_takes_no_heap(floor: Measurement) -> None:
+    """ncnn allocates nothing until a network is loaded."""
+    if Gauge.HEAP not in floor.readings:
+        pytest.skip("gauge heap is not measured in this run")
+    assert floor.readings[Gauge.HEAP].phases[Phase.IMPORT] == {Metric.PEAK: 0, Metric.LIVE: 0}
+
+
+def test_floor_is_the_articles(floor: Measurement, record_property: Callable[[str, object], None]) -> None:
+    """The runtime alone peaks where the article found it, though it is a Python interpreter here."""
+    if Gauge.DEPLOYED not in floor.readings:
+        pytest.skip("gauge deployed is not measured in this run")
+    resident = floor.readings[Gauge.DEPLOYED].floor(Metric.VM_HWM)
+    record_property("floor_vm_hwm_bytes", resident)
+    assert resident == pytest.approx(ARTICLE_FLOOR_BYTES, rel=0.5)
+
+
+def test_floor_does_not_depend_on_the_network(
+    suite: Suite, memory_probe: Callable[[Case], Measurement], floor: Measurement
+) -> None:
+    """Another network stands on the same floor: figures net of it can be compared."""
+    others = [case for case in suite.cases if case.network != suite.cases[-1].network]
+    if not others or Gauge.PAGES not in floor.readings:
+        pytest.skip("needs a second network in the profile, and gauge pages")
+    page = suite.gate.run.machine.page_bytes
+    here, there = (measured.readings[Gauge.PAGES] for measured in (floor, memory_probe(others[-1])))
+    for metric in JUDGED[Gauge.PAGES]:
+        assert abs(here.floor(metric) - there.floor(metric)) <= page, metric
+
+
+def test_floor_against_the_baseline(suite: Suite, floor: Measurement) -> None:
+    """The floor has not grown by more than another patch release of Python explains."""
+    stored = suite.gate.stored
+    baseline = stored.cases.get(floor.case) if stored is not None else None
+    if baseline is None or suite.settings.update:
+        pytest.skip("there is no stored baseline to compare the floor with")
+    tolerance = suite.catalog.tolerances(suite.cases[-1].network)[Gauge.DEPLOYED].between_releases
+    for gauge in (Gauge.PAGES, Gauge.DEPLOYED):
+        if gauge not in floor.readings or gauge not in baseline.readings:
+            continue
+        for metric in JUDGED[gauge]:
+            now, then = floor.readings[gauge].floor(metric), baseline.readings[gauge].floor(metric)
+            if now - then > tolerance.bytes_for(then):
+                pytest.fail(
+                    f"{gauge} {metric} of the runtime alone is {quantity.size(now)}, "
+                    f"baseline {quantity.size(then)}: {quantity.difference(now - then)}",
+                    pytrace=False,
+                )

@@ -1,0 +1,3 @@
+"""Loads the pytest layer for `benchmarks/` and `tests/`."""
+
+pytest_plugins = ["fixtures.plugin", "pytester"]

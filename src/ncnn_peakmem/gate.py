@@ -1,0 +1,114 @@
+"""The gate: measures a case and judges it against the baseline that applies to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from packaging.version import Version
+
+from ncnn_peakmem.baselines import BaselineStore, Verdict, judge
+from ncnn_peakmem.case import Case
+from ncnn_peakmem.catalog import Catalog
+from ncnn_peakmem.measurement import Measurement, MeasurementSet
+from ncnn_peakmem.run import Run
+from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound, from_release
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Judges the cases of a run.
+
+    A case is judged against the newest stored version that is not newer than the runtime. Where this machine
+    class has no baseline at all, the catalog's reference release is measured in the same run instead.
+    """
+
+    run: Run
+    catalog: Catalog
+    store: BaselineStore
+
+    def measure(self, case: Case) -> Measurement:
+        """The case's measurement, taken at most once in the run."""
+        return self.run.measure(case, self.catalog.networks[case.network])
+
+    def judge(self, case: Case) -> Verdict:
+        """Measure the case, judge it, and keep the verdict with the run."""
+        measured = self.measure(case)
+        baseline = self.baseline(case)
+        verdict = judge(
+            measured,
+            baseline,
+            self.catalog.tolerances(case.network),
+            same_release=self.baseline_version == self.run.runtime.version,
+        )
+        if baseline is None and self.missing_reason:
+            verdict = replace(verdict, reason=self.missing_reason)
+        self.run.keep_verdict(verdict)
+        return verdict
+
+    def baseline(self, case: Case) -> Measurement | None:
+        """What the case is judged against: stored, or measured now on the reference release."""
+        if self.stored is not None:
+            return self.stored.cases.get(case.id)
+        reference = self._reference
+        if reference is None:
+            return None
+        return reference.measure(case, self.catalog.networks[case.network])
+
+    @cached_property
+    def baseline_version(self) -> str | None:
+        """The ncnn version that cases are judged against, or None where there is none to be had."""
+        if self.stored is not None:
+            return self.stored.ncnn
+        return self._reference.runtime.version if self._reference else None
+
+    @property
+    def baseline_file(self) -> Path | None:
+        """The file that the stored baseline is from."""
+        if self.stored is None:
+            return None
+        return self.store.path(self.run.machine, Version(self.stored.ncnn))
+
+    @cached_property
+    def note(self) -> str:
+        """What people need to know about the baseline; empty where it is an ordinary stored one."""
+        if self.stored is not None or self._reference is None:
+            return self.missing_reason
+        return (
+            f"no baseline for this machine class: judged against ncnn {self.baseline_version}, "
+            "measured in this run"
+        )
+
+    @cached_property
+    def missing_reason(self) -> str:
+        """Why no case has a baseline; empty where they could have one."""
+        if self.stored is not None or self._reference is not None:
+            return ""
+        versions = self.store.versions(self.run.machine)
+        if versions:
+            return f"no baseline of ncnn {self.run.runtime.version} or older (the oldest is {versions[0]})"
+        return self._reference_error
+
+    @cached_property
+    def stored(self) -> MeasurementSet | None:
+        """The baseline file that applies to the runtime, if there is one."""
+        return self.store.newest_not_after(self.run.machine, self.run.runtime.release)
+
+    @cached_property
+    def _reference(self) -> Run | None:
+        """The reference release's run, beside this one's."""
+        if self.store.versions(self.run.machine) or isinstance(self._reference_runtime, RuntimeNotFound):
+            return None
+        return replace(self.run, runtime=self._reference_runtime, folder=self.run.folder / "reference")
+
+    @cached_property
+    def _reference_runtime(self) -> Runtime | RuntimeNotFound:
+        try:
+            return from_release(self.catalog.reference_release, self.run.cache.root, self.run.progress)
+        except RuntimeNotFound as error:
+            return error
+
+    @property
+    def _reference_error(self) -> str:
+        return f"no baseline for this machine class, and the reference release: {self._reference_runtime}"
