@@ -1,0 +1,108 @@
+"""The catalog as the rest of the suite sees it, and the cases that its profiles span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+from pathlib import Path
+
+from ncnn_peakmem.case import Case, OptionChoice, Precision
+from ncnn_peakmem.catalog.mistake import CatalogError, Mistake, unknown
+from ncnn_peakmem.network import Network
+from ncnn_peakmem.tolerance import Tolerances
+
+
+class InId(StrEnum):
+    """When an axis shows in a case's id."""
+
+    ALWAYS = "always"
+    UNLESS_DEFAULT = "unless_default"
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An option that can be varied, its choices by label in file order."""
+
+    name: str
+    choices: Mapping[str, OptionChoice]
+    default: str
+    in_id: InId
+
+    @property
+    def unvaried(self) -> tuple[OptionChoice, ...]:
+        """What the axis contributes to a grid that does not list it."""
+        return (self.choices[self.default],) if self.in_id is InId.ALWAYS else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A product of networks, the choices of some axes, and thread counts."""
+
+    networks: tuple[str, ...]
+    axes: tuple[str, ...]
+    threads: tuple[int, ...] = (1,)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A named union of grids."""
+
+    name: str
+    grids: tuple[Grid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All that `models.yaml` says; mappings keep the order of the file."""
+
+    path: Path
+    reference_release: str
+    phase_timeout_seconds: float
+    default_profile: str
+    networks: Mapping[str, Network]
+    precisions: Mapping[str, Precision]
+    network_tolerances: Mapping[str, Tolerances]
+    axes: Mapping[str, Axis]
+    profiles: Mapping[str, Profile]
+
+    def cases(self, profile: str) -> tuple[Case, ...]:
+        """The profile's cases, each id once; CatalogError names the profiles there are."""
+        if profile not in self.profiles:
+            raise self._unknown("profile", profile, self.profiles)
+        cases: dict[str, Case] = {}
+        for grid in self.profiles[profile].grids:
+            for case in self._span(grid):
+                cases.setdefault(case.id, case)
+        return tuple(cases.values())
+
+    def all_case_ids(self) -> frozenset[str]:
+        """The ids over all profiles: a baseline of any other id has lost its case."""
+        return frozenset(case.id for profile in self.profiles for case in self.cases(profile))
+
+    def network(self, name: str) -> Network:
+        """The network of that name; CatalogError names the networks there are."""
+        if name not in self.networks:
+            raise self._unknown("network", name, self.networks)
+        return self.networks[name]
+
+    def tolerances(self, network: str) -> Tolerances:
+        """The tolerances per gauge, with the network's own in place of the shared ones."""
+        if network not in self.network_tolerances:
+            raise self._unknown("network", network, self.network_tolerances)
+        return self.network_tolerances[network]
+
+    def _span(self, grid: Grid) -> Iterator[Case]:
+        networks = [name for name in self.networks if name in grid.networks]
+        place = {name: number for number, name in enumerate(self.axes)}
+        unvaried = [
+            choice for name, axis in self.axes.items() if name not in grid.axes for choice in axis.unvaried
+        ]
+        varied = [self.axes[name].choices.values() for name in grid.axes]
+        for network, choices, threads in product(networks, list(product(*varied)), grid.threads):
+            options = sorted([*unvaried, *choices], key=lambda choice: place[choice.axis])
+            yield Case(network, self.precisions[network], tuple(options), threads)
+
+    def _unknown(self, noun: str, name: str, allowed: Mapping[str, object]) -> CatalogError:
+        return CatalogError([Mistake(self.path, 0, (), unknown(noun, name, allowed))])

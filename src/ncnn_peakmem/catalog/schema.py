@@ -1,0 +1,118 @@
+"""The tables of the file and the keys of each; how values must fit together is `coherence`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ncnn_peakmem.case import Precision
+from ncnn_peakmem.catalog import field
+
+_WIDER_SETTING: Any = None
+"""Stands for a key left out, where a wider setting holds; a null written out is refused."""
+
+
+class Table(BaseModel):
+    """A mapping of the file; `noun` is what its keys are called when one is unknown."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    noun: ClassVar[str] = "key"
+
+
+class LoopsChange(Table):
+    """Some of `Loops`."""
+
+    minimum: field.Count = _WIDER_SETTING
+    maximum: field.Count = _WIDER_SETTING
+    settle_factor: field.Factor = _WIDER_SETTING
+
+
+class ToleranceChange(Table):
+    """Some of a `Tolerance`."""
+
+    absolute: field.Size = _WIDER_SETTING
+    relative: field.Share = _WIDER_SETTING
+
+
+class GaugeChange(Table):
+    """Some of a `GaugeTolerance`."""
+
+    noun: ClassVar[str] = "comparison"
+    between_releases: ToleranceChange = ToleranceChange()
+    same_release: ToleranceChange = ToleranceChange()
+
+
+class TolerancesChange(Table):
+    """Some of the `Tolerances`."""
+
+    noun: ClassVar[str] = "gauge"
+    heap: GaugeChange = GaugeChange()
+    pages: GaugeChange = GaugeChange()
+    deployed: GaugeChange = GaugeChange()
+
+
+class ToleranceEntry(ToleranceChange):
+    """All of a `Tolerance`."""
+
+    absolute: field.Size
+    relative: field.Share
+
+
+class GaugeEntry(GaugeChange):
+    """All of a `GaugeTolerance`."""
+
+    between_releases: ToleranceEntry
+    same_release: ToleranceEntry
+
+
+class TolerancesEntry(TolerancesChange):
+    """All of the `Tolerances`."""
+
+    heap: GaugeEntry
+    pages: GaugeEntry
+    deployed: GaugeEntry
+
+
+class NetworkEntry(Table):
+    """A network: where its files come from, and what it wants other than the rest."""
+
+    topology: field.Topology = None
+    seed: field.Seed = 0
+    onnx: field.File = None
+    param: field.File = None
+    bin: field.File = None
+    input_shapes: field.Shapes = Field(default_factory=list)
+    precision: field.Weights = Precision.FP32
+    loops: LoopsChange = LoopsChange()
+    tolerances: TolerancesChange = TolerancesChange()
+
+
+class AxisEntry(Table):
+    """An option axis."""
+
+    choices: Annotated[dict[field.Name, dict[field.Flag, bool]], Field(min_length=2)]
+    default: str
+    id: field.Showing
+
+
+class GridEntry(Table):
+    """A grid of a profile."""
+
+    networks: field.Networks
+    axes: list[field.AxisName]
+    threads: field.Some[list[field.Count]] = Field(default=[1])
+
+
+class CatalogEntry(Table):
+    """The whole file."""
+
+    schema_version: field.Schema = Field(alias="schema")
+    default_profile: field.ProfileName
+    reference_release: field.Release
+    phase_timeout_seconds: field.Seconds
+    loops: LoopsChange = LoopsChange()
+    networks: field.Some[dict[field.Name, NetworkEntry]]
+    axes: dict[field.Name, AxisEntry]
+    profiles: dict[field.Name, field.Some[list[GridEntry]]]
+    tolerances: TolerancesEntry
