@@ -1,0 +1,74 @@
+"""Why one case is red: a handful of lines in place of a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
+
+from ncnn_peakmem.baselines import Change, Verdict, VerdictKind
+from ncnn_peakmem.measurement import Caveat, Gauge, Phase
+from ncnn_peakmem.reports import quantity
+from ncnn_peakmem.reports.run_report import comparison
+
+
+def explain(
+    verdict: Verdict,
+    *,
+    measured_version: str,
+    baseline_version: str | None,
+    machine_id: str,
+    command: str,
+    baseline_note: str = "",
+    where: Sequence[str] = (),
+    caveats: Collection[Caveat] = (),
+) -> str:
+    """The message of a test; `command` is what to run where the new figures are right."""
+    compared = comparison(measured_version, baseline_version, machine_id, baseline_note)
+    lines = [f"{verdict.case}   {_headline(verdict)}", f"  {compared}"]
+    for gauge in Gauge:
+        lines.extend(_labelled(gauge, _movements(verdict.only(gauge).changes)))
+    lines.extend(_labelled("where", where))
+    notes = [verdict.reason] if verdict.reason and _leads_with_figures(verdict) else []
+    if notes or caveats:
+        lines.extend(_labelled("note", ["; ".join([*notes, *caveats])]))
+    if verdict.kind is not VerdictKind.SAME:
+        lines.extend(_labelled("accept", [command]))
+    return "\n".join(lines)
+
+
+def _leads_with_figures(verdict: Verdict) -> bool:
+    return verdict.kind not in {VerdictKind.NEW, VerdictKind.BROKEN} and verdict.headline is not None
+
+
+def _headline(verdict: Verdict) -> str:
+    figure = verdict.headline
+    if figure is None or not _leads_with_figures(verdict):
+        return f"{verdict.kind}: {verdict.reason}" if verdict.reason else verdict.kind
+    net = "" if figure.gauge is Gauge.HEAP else " net"
+    name = f"{figure.gauge} {figure.metric}{net}"
+    if figure not in verdict.peaks:
+        name = f"{name} in {figure.phase}"
+    return (
+        f"{name} {quantity.size(figure.measured)}, baseline {quantity.size(figure.baseline)}: "
+        f"{quantity.difference(figure.difference)} ({quantity.percent(figure.percent)}), "
+        f"tolerance {quantity.size(figure.tolerance)}"
+    )
+
+
+def _movements(changes: Sequence[Change]) -> list[str]:
+    """One line of what moved in which phase; phases that moved alike share their figures."""
+    if not changes:
+        return []
+    phases: list[tuple[Phase, str]] = []
+    for phase, moved in groupby(changes, key=lambda change: change.phase):
+        phases.append((phase, ", ".join(_movement(change) for change in moved)))
+    alike = groupby(phases, key=lambda told: told[1])
+    return ["   ".join(f"{'/'.join(phase for phase, _ in group)} {told}" for told, group in alike)]
+
+
+def _movement(change: Change) -> str:
+    return f"{change.metric} {quantity.difference(change.difference)}"
+
+
+def _labelled(label: str, texts: Iterable[str]) -> list[str]:
+    return [f"  {'' if index else label:<9}{text}" for index, text in enumerate(texts)]

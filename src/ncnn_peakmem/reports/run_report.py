@@ -1,0 +1,101 @@
+"""What every report of a whole run is made from."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ncnn_peakmem.baselines import Verdict, VerdictKind, in_words, largest_first
+from ncnn_peakmem.measurement import Caveat, MeasurementSet
+from ncnn_peakmem.reports import quantity
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A run's measurements and verdicts, and what they were judged against.
+
+    `baseline_note` tells where the baseline is from if not from a file, such as "measured in this run".
+    `stale` names the cases of `baseline_file` that the models file no longer has.
+    """
+
+    measured: MeasurementSet
+    verdicts: tuple[Verdict, ...] = ()
+    baseline_version: str | None = None
+    baseline_note: str = ""
+    baseline_file: str = ""
+    models_file: str = "models.yaml"
+    stale: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """Such as `72 cases judged: 70 same, 1 improved, 1 regressed`."""
+        told = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
+        judged = f"{quantity.counted(len(self.verdicts), 'case')} judged" + (f": {told}" if told else "")
+        return judged + (f"; {len(self.unjudged)} measured, but not judged" if self.unjudged else "")
+
+    @property
+    def comparison(self) -> str:
+        """What was compared with what, and where."""
+        machine = self.measured.machine.id
+        return comparison(self.measured.ncnn, self.baseline_version, machine, self.baseline_note)
+
+    @property
+    def counts(self) -> Mapping[VerdictKind, int]:
+        """How many cases got which verdict, in the order of the kinds, without those that none got."""
+        counted = Counter(verdict.kind for verdict in self.verdicts)
+        return {kind: counted[kind] for kind in VerdictKind if counted[kind]}
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a gate lets the run pass."""
+        return all(verdict.accepted for verdict in self.verdicts)
+
+    @property
+    def calm(self) -> bool:
+        """Whether there is nothing that a reader might want to act on."""
+        return not self.stale and all(verdict.kind is VerdictKind.SAME for verdict in self.verdicts)
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The cases that were measured but not judged."""
+        judged = {verdict.case for verdict in self.verdicts}
+        return tuple(case for case in self.measured.cases if case not in judged)
+
+    @property
+    def ordered(self) -> list[Verdict]:
+        """The verdicts, the gravest and largest first."""
+        return largest_first(self.verdicts)
+
+    @property
+    def reasons(self) -> Mapping[str, Sequence[str]]:
+        """What figures cannot tell, each with the cases of which it is true, the gravest first."""
+        told: defaultdict[str, list[str]] = defaultdict(list)
+        for case, reason in self._reasons():
+            told[reason].append(case)
+        return dict(told)
+
+    def _reasons(self) -> Iterator[tuple[str, str]]:
+        for verdict in self.ordered:
+            if verdict.reason:
+                yield verdict.case, verdict.reason
+        for case in self.unjudged:
+            outcome = self.measured.cases[case].outcome
+            if not outcome.ok:
+                yield case, in_words(outcome)
+
+    @property
+    def caveats(self) -> Mapping[Caveat, int]:
+        """The controls that could not be had, each with the number of cases that had to do without."""
+        counted = Counter(
+            caveat
+            for measurement in self.measured.cases.values()
+            for caveat in {c for reading in measurement.readings.values() for c in reading.caveats}
+        )
+        return {caveat: counted[caveat] for caveat in Caveat if counted[caveat]}
+
+
+def comparison(measured: str, baseline: str | None, machine: str, note: str = "") -> str:
+    """Such as `ncnn 1.0.20230223 against 1.0.20221128 on linux-x86_64-...`."""
+    against = f" against {baseline}" if baseline else ", without a baseline,"
+    return f"ncnn {measured}{against}{f' ({note})' if note else ''} on {machine}"

@@ -1,0 +1,151 @@
+"""The section at the end of a run, as plain lines that a terminal may colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+
+from ncnn_peakmem.baselines import VerdictKind
+from ncnn_peakmem.measurement import JUDGED, Gauge
+from ncnn_peakmem.reports import quantity
+from ncnn_peakmem.reports.row import Row, report_rows
+from ncnn_peakmem.reports.run_report import RunReport
+
+_MOST_STALE_NAMED = 10
+
+
+class Style(StrEnum):
+    """How a line is to look, by pytest's names for terminal markup."""
+
+    PLAIN = ""
+    STRONG = "bold"
+    FAINT = "light"
+    GOOD = "green"
+    NOTE = "yellow"
+    BAD = "red"
+
+
+_STYLES = {
+    VerdictKind.SAME: Style.PLAIN,
+    VerdictKind.IMPROVED: Style.GOOD,
+    VerdictKind.NEW: Style.NOTE,
+    VerdictKind.REGRESSED: Style.BAD,
+    VerdictKind.BROKEN: Style.BAD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text and its style."""
+
+    text: str
+    style: Style = Style.PLAIN
+
+    @property
+    def markup(self) -> dict[str, bool]:
+        """The style as keyword arguments for pytest's `TerminalReporter.write_line`."""
+        return {self.style.value: True} if self.style else {}
+
+
+def lines(report: RunReport, *, verbose: bool = False) -> list[Line]:
+    """The whole section; cases that stayed the same are only counted unless `verbose`."""
+    return [
+        Line(report.headline, _style(report)),
+        Line(report.comparison),
+        *_table(report, verbose),
+        *_reasons(report),
+        *_floors(report),
+        *_stale(report),
+        *_caveats(report),
+    ]
+
+
+def _style(report: RunReport) -> Style:
+    if not report.accepted:
+        return Style.BAD
+    return Style.GOOD if report.verdicts else Style.PLAIN
+
+
+def _table(report: RunReport, verbose: bool) -> Iterator[Line]:
+    table = report_rows(report, same=verbose)
+    if not table:
+        return
+    header = ("case", "gauge", "measured", "baseline", "change", "phase")
+    cells = [_cells(row) for row in table]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    yield Line("")
+    yield Line(_aligned(header, widths), Style.STRONG)
+    for kind, group in groupby(zip(table, cells, strict=True), key=lambda pair: pair[0].kind):
+        yield Line(f"{kind}:", _STYLES[kind])
+        yield from (Line(_aligned(line, widths)) for _, line in group)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (row.case, row.gauge, row.measured, row.baseline, row.change, row.phase)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Names to the left, figures to the right."""
+    case, gauge, *figures, phase = zip(cells, widths, strict=True)
+    names = [text.ljust(width) for text, width in (case, gauge)]
+    return "  ".join([*names, *(text.rjust(width) for text, width in figures), phase[0]]).rstrip()
+
+
+def _reasons(report: RunReport) -> Iterator[Line]:
+    """Why cases are new or broken, and how probes ended."""
+    told = [Line(f"{_who(cases)}: {reason}") for reason, cases in report.reasons.items()]
+    return _paragraph(told)
+
+
+def _floors(report: RunReport) -> Iterator[Line]:
+    """For each gauge with a floor its largest peak, as the operating system shows it and as it is judged."""
+    told: list[Line] = []
+    for gauge in Gauge:
+        metric = JUDGED[gauge][0]
+        peaks = [
+            (reading.peak(metric) or 0, case, reading)
+            for case, measurement in report.measured.cases.items()
+            if (reading := measurement.readings.get(gauge)) is not None and reading.floor(metric)
+        ]
+        if peaks:
+            gross, case, reading = max(peaks, key=lambda peak: peak[0])
+            floor = quantity.size(reading.floor(metric))
+            net = quantity.size(gross - reading.floor(metric))
+            sums = f"{quantity.size(gross)} gross = {floor} floor + {net} net"
+            told.append(Line(f"{gauge} {metric}, largest: {sums} ({case})", Style.FAINT))
+    return _paragraph(told)
+
+
+def _stale(report: RunReport) -> Iterator[Line]:
+    """The baselines that no case stands for any more, and what to do with them."""
+    if not report.stale:
+        return
+    named = ", ".join(report.stale[:_MOST_STALE_NAMED])
+    others = len(report.stale) - _MOST_STALE_NAMED
+    more = f" and {others} more" if others > 0 else ""
+    one = len(report.stale) == 1
+    count = f"{quantity.counted(len(report.stale), 'baseline')} {'has' if one else 'have'}"
+    remedy = f"remove {'it' if one else 'them'} from {report.baseline_file or 'the baseline file'}"
+    yield Line("")
+    yield Line(f"{count} no case in {report.models_file}: {named}{more}; {remedy}", Style.NOTE)
+
+
+def _caveats(report: RunReport) -> Iterator[Line]:
+    """The controls that could not be had, each with its advice."""
+    told = [
+        Line(f"caveat: {caveat} ({quantity.counted(count, 'case')})", Style.NOTE)
+        for caveat, count in report.caveats.items()
+    ]
+    return _paragraph(told)
+
+
+def _paragraph(told: Sequence[Line]) -> Iterator[Line]:
+    if told:
+        yield Line("")
+        yield from told
+
+
+def _who(cases: Sequence[str]) -> str:
+    return cases[0] if len(cases) == 1 else quantity.counted(len(cases), "case")
