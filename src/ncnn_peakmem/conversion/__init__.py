@@ -1,0 +1,7 @@
+"""From a network to the ncnn files that a probe runs: ONNX, through onnxsim and pnnx, into a cache."""
+
+from ncnn_peakmem.conversion.cache import Cache, Entry, Key, verify
+from ncnn_peakmem.conversion.error import ConversionError, Stage
+from ncnn_peakmem.conversion.recipe import convert
+
+__all__ = ["Cache", "ConversionError", "Entry", "Key", "Stage", "convert", "verify"]

@@ -1,0 +1,228 @@
+"""The cache of converted networks, addressed by all that a conversion depends on.
+
+    <root>/models/<network>-<key>/    net.param  net.bin  net.onnx  entry.json
+    <root>/locks/<network>-<key>.lock
+    <root>/logs/<network>-<key>/      one log a stage
+    <root>/onnx/<path>/               what a user's ONNX file was when last inspected
+
+An entry is filled beside its place and renamed into it, so it is there as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import platformdirs
+from pydantic import TypeAdapter, ValidationError
+
+from ncnn_peakmem.conversion.bench import Progress
+from ncnn_peakmem.network import InputBlob, ModelFiles
+
+ROOT_VARIABLE = "NCNN_PEAKMEM_CACHE_DIR"
+_FILES = PARAM, BIN, ONNX = "net.param", "net.bin", "net.onnx"
+_RECORD = "entry.json"
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A network's name and all that its converted files depend on, as JSON values."""
+
+    network: str
+    ingredients: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """The sha256 over the ingredients in canonical JSON."""
+        canonical = json.dumps(self.ingredients, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def folder_name(self) -> str:
+        """A readable name that no other key has, safe whatever characters the network's name holds."""
+        return f"{re.sub(r'[^A-Za-z0-9_]', '_', self.network)[:64]}-{self.digest[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The ends of a converted network, and the digest of what its peak depends on."""
+
+    inputs: tuple[InputBlob, ...]
+    outputs: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file was when it was converted."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry's `entry.json`."""
+
+    schema: int
+    network: str
+    key: dict[str, Any]
+    interface: Interface
+    files: dict[str, FileFacts]
+
+
+_RECORDS = TypeAdapter(Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One converted network in the cache."""
+
+    folder: Path
+    record: Record
+
+    @property
+    def model(self) -> ModelFiles:
+        """The ncnn files; the simplified ONNX model lies beside them as `net.onnx`."""
+        ends = self.record.interface
+        return ModelFiles(self.folder / PARAM, self.folder / BIN, ends.inputs, ends.outputs, ends.digest)
+
+
+class Cache:
+    """Converted networks in a folder, shared by all processes of a user."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        chosen = root or os.environ.get(ROOT_VARIABLE) or platformdirs.user_cache_dir("ncnn-peakmem")
+        self.root = Path(chosen).absolute()
+
+    def entry(self, key: Key, fill: Callable[[Path, Path], Interface], progress: Progress) -> Entry:
+        """Give the entry of a key; where there is none, or a damaged one, make it.
+
+        `fill(folder, logs)` puts the three files into an empty folder. Of several processes that ask at once
+        one fills and the others wait for it.
+        """
+        place = self.root / "models" / key.folder_name
+        if isinstance(found := _open(place), Entry):
+            return found
+        with self._locked(key, progress):
+            if isinstance(found := _open(place), Entry):
+                return found
+            if found:
+                progress(f"{key.network}: the cached files are damaged ({found}), converting again")
+            return self._filled(place, key, fill, progress)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every whole entry, by name."""
+        for place in sorted((self.root / "models").glob("*")):
+            if not place.suffix and isinstance(found := _open(place), Entry):
+                yield found
+
+    @contextmanager
+    def _locked(self, key: Key, progress: Progress) -> Iterator[None]:
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(locks / f"{key.folder_name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            progress(f"{key.network}: waiting for another process converting {key.network}")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _filled(
+        self, place: Path, key: Key, fill: Callable[[Path, Path], Interface], progress: Progress
+    ) -> Entry:
+        began = time.monotonic()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # The lock is held: what lies beside the place was left behind by a process that was killed.
+        _sweep_beside(place)
+        # The name is new each time: a killed process's tools may still be writing into the last one.
+        partial = _beside(place)
+        partial.mkdir()
+        try:
+            interface = fill(partial, self.root / "logs" / key.folder_name)
+            facts = {name: _facts(partial / name) for name in _FILES}
+            record = Record(_SCHEMA, key.network, dict(key.ingredients), interface, facts)
+            (partial / _RECORD).write_bytes(_RECORDS.dump_json(record, indent=2))
+            _flush(partial)
+            if place.exists():
+                place.rename(_beside(place))
+            partial.rename(place)
+            _flush_folder(place.parent)
+        finally:
+            _sweep_beside(place)
+        progress(f"{key.network}: converted in {time.monotonic() - began:.0f} s")
+        return Entry(place, record)
+
+
+def verify(entry: Entry) -> tuple[str, ...]:
+    """Hash an entry's files; give the names of those that are not what was converted."""
+    return tuple(
+        name
+        for name, facts in entry.record.files.items()
+        if not (entry.folder / name).is_file() or _facts(entry.folder / name) != facts
+    )
+
+
+def _open(place: Path) -> Entry | str | None:
+    """Give the entry at a place, or in words what damages it, or None if nothing is there."""
+    if not place.exists():
+        return None
+    try:
+        record = _RECORDS.validate_json((place / _RECORD).read_bytes())
+    except (OSError, ValidationError):
+        return f"{_RECORD} is unreadable"
+    if record.schema != _SCHEMA or set(record.files) != set(_FILES):
+        return f"{_RECORD} is not of schema {_SCHEMA}"
+    for name in _FILES:
+        try:
+            size = (place / name).stat().st_size
+        except OSError:
+            return f"{name} is missing"
+        if size != record.files[name].size:
+            return f"{name} has {size} bytes, not {record.files[name].size}"
+    return Entry(place, record)
+
+
+def _beside(place: Path) -> Path:
+    return place.with_name(f"{place.name}.{uuid.uuid4().hex}")
+
+
+def _sweep_beside(place: Path) -> None:
+    for stale in place.parent.glob(f"{place.name}.*"):
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def _facts(file: Path) -> FileFacts:
+    with file.open("rb") as content:
+        return FileFacts(file.stat().st_size, hashlib.file_digest(content, "sha256").hexdigest())
+
+
+def _flush(folder: Path) -> None:
+    for file in folder.iterdir():
+        with file.open("rb") as content:
+            os.fsync(content.fileno())
+    _flush_folder(folder)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,169 @@
+"""The recipe: build or take an ONNX model, simplify it, convert it, and accept only what ncnn loads."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ncnn_peakmem.conversion import ncnn_files, onnx_file, pnnx
+from ncnn_peakmem.conversion.acceptance import accept, input_blobs
+from ncnn_peakmem.conversion.bench import Bench, Progress
+from ncnn_peakmem.conversion.cache import BIN, ONNX, PARAM, Cache, Interface, Key
+from ncnn_peakmem.conversion.error import SHAPES_ADVICE, ConversionError, Stage
+from ncnn_peakmem.network import BuiltIn, ModelFiles, NcnnFiles, Network, OnnxFile, Shape
+
+RECIPE = 1
+"""Part of each cache key: raised with a change to this recipe that may change the files it makes."""
+
+# By default onnxsim moves weights above 100 MB to a file of a name that pnnx does not look for.
+_ONNXSIM_SETTINGS = ("--external-data-threshold", "2GB")
+_BUILD = "ncnn_peakmem.conversion.build"
+_TIME_LIMIT = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a conversion starts: what names its source, and how its ONNX file gets to the bench."""
+
+    source: dict[str, Any]
+    packages: tuple[str, ...]
+    input_names: tuple[str, ...]
+    lay: Callable[[Bench], Path]
+
+
+def _silent(message: str) -> None:
+    pass
+
+
+def convert(
+    network: Network, cache: Cache, progress: Progress = _silent, *, time_limit: float = _TIME_LIMIT
+) -> ModelFiles:
+    """Give a network's ncnn files: out of the cache, freshly converted into it, or a user's own in place.
+
+    The simplified ONNX model lies beside converted files as `net.onnx`. Each stage may run for `time_limit`
+    seconds. Raises ConversionError.
+    """
+    source = network.source
+    if isinstance(source, NcnnFiles):
+        return ncnn_files.describe(network, source)
+    bench = Bench(network.name, cache.root, cache.root / "logs", time_limit, progress)
+
+    def fill(folder: Path, logs: Path) -> Interface:
+        return _fill(network, start, folder, replace(bench, folder=folder / "work", logs=logs))
+
+    try:
+        match source:
+            case BuiltIn():
+                start = _start_built_in(network, source)
+            case OnnxFile(path):
+                start = _start_onnx(network, path, cache, bench)
+        return cache.entry(_key(network, start), fill, progress).model
+    except OSError as error:
+        raise ConversionError(network.name, Stage.CACHE, str(error)) from error
+
+
+def _start_built_in(network: Network, source: BuiltIn) -> _Start:
+    # Only here: it brings numpy and onnx into the process, which users of their own files can do without.
+    from ncnn_peakmem import networks
+    from ncnn_peakmem.networks.builder import INPUT_NAME
+
+    def lay(bench: Bench) -> Path:
+        file = bench.folder / "built.onnx"
+        bench.python(Stage.BUILD, _BUILD, source.topology, source.seed, file.name)
+        return file
+
+    try:
+        digest = networks.source_digest(source.topology)
+    except ValueError as error:
+        advice = "correct the network's topology in models.yaml"
+        raise ConversionError(network.name, Stage.BUILD, str(error), advice) from error
+    named = {"topology": source.topology, "seed": source.seed, "builder": digest}
+    return _Start(named, ("numpy", "onnx", "onnxsim"), (INPUT_NAME,), lay)
+
+
+def _start_onnx(network: Network, path: Path, cache: Cache, bench: Bench) -> _Start:
+    model, (digest, *data) = onnx_file.identify(path, cache.root / "onnx", bench)
+    if not network.input_shapes:
+        _fixed_shapes(bench, model.inputs)
+    named = {"onnx": digest, "data": dict(zip(model.data, data, strict=True))}
+    names = tuple(value.name for value in model.inputs)
+    return _Start(named, ("onnx", "onnxsim"), names, lambda _: path.absolute())
+
+
+def _key(network: Network, start: _Start) -> Key:
+    versions = {package: metadata.version(package) for package in start.packages}
+    return Key(
+        network.name,
+        {
+            "recipe": RECIPE,
+            "precision": "fp32",
+            "source": start.source,
+            "input_shapes": network.input_shapes,
+            "versions": {**versions, "pnnx": pnnx.version()},
+            "settings": {"onnxsim": _ONNXSIM_SETTINGS, "pnnx": pnnx.SETTINGS},
+        },
+    )
+
+
+def _fill(network: Network, start: _Start, folder: Path, bench: Bench) -> Interface:
+    program = pnnx.binary()
+    if program is None:
+        raise bench.error(Stage.CONVERT, "pnnx is not installed", advice=f"run `{pnnx.INSTALL}`")
+    bench.folder.mkdir()
+    onnx, param, weights = (bench.folder / name for name in (ONNX, PARAM, BIN))
+    overwrites = _overwrites(bench, network.input_shapes, start.input_names)
+    source = start.lay(bench)
+    bench.python(Stage.SIMPLIFY, "onnxsim", source, ONNX, *overwrites, *_ONNXSIM_SETTINGS)
+    shapes = _simplified_shapes(bench, onnx, network.input_shapes)
+
+    script = bench.folder / "net_ncnn.py"
+    log = bench.run(Stage.CONVERT, pnnx.command(program, ONNX, shapes, PARAM, BIN, script.name))
+    accept(bench, log, param, weights)
+    ends = pnnx.ends(script.read_text(encoding="utf-8"))
+    inputs = input_blobs(bench, ends, shapes)
+
+    digest = ncnn_files.model_digest(param, weights, inputs)
+    for file in (onnx, param, weights):
+        file.rename(folder / file.name)
+    shutil.rmtree(bench.folder)
+    return Interface(inputs, ends.outputs, digest)
+
+
+def _overwrites(bench: Bench, shapes: Sequence[Shape], names: Sequence[str]) -> list[str]:
+    if not shapes:
+        return []
+    if len(shapes) != len(names):
+        cause = f"models.yaml gives {len(shapes)} input shapes for the inputs {', '.join(names)}"
+        raise bench.error(Stage.SIMPLIFY, cause, advice=SHAPES_ADVICE)
+    return [
+        "--overwrite-input-shape",
+        *(f"{name}:{','.join(map(str, shape))}" for name, shape in zip(names, shapes, strict=True)),
+    ]
+
+
+def _simplified_shapes(bench: Bench, onnx: Path, wanted: Sequence[Shape]) -> tuple[Shape, ...]:
+    model = onnx_file.inspect(onnx, bench)
+    if model.data:
+        raise bench.error(Stage.SIMPLIFY, "the simplified model is larger than ONNX's 2 GB in one file")
+    shapes = _fixed_shapes(bench, model.inputs)
+    # onnxsim passes over a shape of another rank, and over sizes below 1, without a word.
+    for value, shape, wish in zip(model.inputs, shapes, wanted, strict=False):
+        if shape != wish:
+            cause = f"input {value.name} stays {list(shape)}, it cannot be {list(wish)}"
+            raise bench.error(Stage.SIMPLIFY, cause, advice=SHAPES_ADVICE)
+    return shapes
+
+
+def _fixed_shapes(bench: Bench, inputs: Sequence[onnx_file.OnnxInput]) -> tuple[Shape, ...]:
+    shapes = []
+    for value in inputs:
+        if value.shape is None:
+            sizes = "unknown rank" if value.sizes is None else f"sizes {', '.join(map(str, value.sizes))}"
+            cause = f"the shape of input {value.name} is not fixed ({sizes})"
+            raise bench.error(Stage.INSPECT, cause, advice=SHAPES_ADVICE)
+        shapes.append(value.shape)
+    return tuple(shapes)
