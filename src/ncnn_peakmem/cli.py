@@ -37,7 +37,7 @@ class CouldNotMeasure(click.ClickException):
     exit_code = COULD_NOT_MEASURE
 
 
-class ShapeParameter(click.ParamType):
+class ShapeParameter(click.ParamType[Shape]):
     """A shape such as 1,3,224,224, batch first."""
 
     name = "shape"
@@ -94,7 +94,13 @@ def main() -> None:
     help="Shape of an input where the file does not tell it, such as 1,3,224,224.",
 )
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True)
-@click.option("--gauge", "gauges", type=click.Choice([*Gauge]), multiple=True, help="Default: all three.")
+@click.option(
+    "--gauge",
+    "gauges",
+    type=click.Choice([gauge.value for gauge in Gauge]),
+    multiple=True,
+    help="Default: all three.",
+)
 @click.option("--loops", type=click.IntRange(1, 100_000), help="Inferences at least.")
 @click.option(
     "--cache-dir",

@@ -70,13 +70,31 @@ class OutcomeKind(StrEnum):
 
 
 class Caveat(StrEnum):
-    """A control that could not be had, or a plateau that was not seen; the value is the advice to people."""
+    """A control that could not be had, or a plateau that was not seen."""
 
-    ASLR_ON = "address space randomisation could not be turned off: expect 30 KiB of noise in rss_anon"
-    THP_ON = "transparent huge pages could not be turned off: resident figures may jump by 2 MiB"
-    NOT_PINNED = "the CPU could not be pinned: vm_hwm of short peaks may be off by 200 KiB"
-    NO_PHASE_HWM = "clear_refs is not writable: vm_hwm is the whole process's, not the phase's"
-    STILL_GROWING = "the peak still grew when the last loop ended: raise the network's loops in models.yaml"
+    ASLR_ON = "aslr_on"
+    THP_ON = "thp_on"
+    NOT_PINNED = "not_pinned"
+    NO_PHASE_HWM = "no_phase_hwm"
+    STILL_GROWING = "still_growing"
+
+    @property
+    def advice(self) -> str:
+        """What it means for the figures, and what to do."""
+        return _ADVICE[self]
+
+
+_ADVICE: Mapping[Caveat, str] = {
+    Caveat.ASLR_ON: (
+        "address space randomisation could not be turned off: expect 30 KiB of noise in rss_anon"
+    ),
+    Caveat.THP_ON: ("transparent huge pages could not be turned off: resident figures may jump by 2 MiB"),
+    Caveat.NOT_PINNED: "the CPU could not be pinned: vm_hwm of short peaks may be off by 200 KiB",
+    Caveat.NO_PHASE_HWM: "clear_refs is not writable: vm_hwm is the whole process's, not the phase's",
+    Caveat.STILL_GROWING: (
+        "the peak still grew when the last loop ended: raise the network's loops in models.yaml"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +154,23 @@ class Reading:
         return None if peak is None else peak - self.floor(metric)
 
 
+NO_MODEL = "none"
+"""Stands for the digest of a model that could not be made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """All that one case's probes told. `model` is the digest of the files that were run."""
+    """All that one case's probes told. `model` is the digest of the files that were run, or `NO_MODEL`."""
 
     case: str
     model: str
     readings: Mapping[Gauge, Reading]
+
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """The caveats of any of its readings, each once."""
+        found = {caveat for reading in self.readings.values() for caveat in reading.caveats}
+        return tuple(caveat for caveat in Caveat if caveat in found)
 
     @property
     def outcome(self) -> Outcome:

@@ -81,7 +81,7 @@ class InputBlob:
 class ModelFiles:
     """The ncnn files that a probe loads and runs; a `bin` of None means zero weights.
 
-    `digest` names all that a peak depends on: the graph and how many weight bytes there are.
+    `digest` names all that a peak depends on: the graph, the input shapes and the number of weight bytes.
     """
 
     param: Path

@@ -14,7 +14,15 @@ from ncnn_peakmem.baselines import Verdict
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.conversion import Cache, ConversionError, convert
 from ncnn_peakmem.machine import MachineClass
-from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet, Outcome, OutcomeKind, Reading
+from ncnn_peakmem.measurement import (
+    NO_MODEL,
+    Gauge,
+    Measurement,
+    MeasurementSet,
+    Outcome,
+    OutcomeKind,
+    Reading,
+)
 from ncnn_peakmem.network import Loops, ModelFiles, Network
 from ncnn_peakmem.probe import Conditions, Job, probe
 from ncnn_peakmem.runtimes import Runtime
@@ -79,7 +87,7 @@ class Run:
         except ConversionError as error:
             # No child ever ran, but the case is told all the same, and the run goes on.
             nothing = Reading(Outcome(OutcomeKind.FAILED, f"conversion: {error}"), phases={})
-            return Measurement(case.id, "", {gauge: nothing for gauge in Gauge if gauge in self.gauges})
+            return Measurement(case.id, NO_MODEL, {gauge: nothing for gauge in Gauge if gauge in self.gauges})
         readings = read_gauges(self.gauges, self.runtime, case, model, network.loops, self.conditions)
         return Measurement(case.id, model.digest, readings)
 

@@ -53,7 +53,7 @@ def test_ok_is_one_word_and_no_caveats_are_no_line(measured: MeasurementSet) -> 
     assert heap["outcome"] == "ok"
     assert "caveats" not in heap
     assert pages["outcome"] == {"kind": "crashed", "cause": 'SIGSEGV in "conv\\1" ✗', "phase": "first"}
-    assert pages["caveats"] == ["THP_ON", "ASLR_ON"]
+    assert pages["caveats"] == ["thp_on", "aslr_on"]
 
 
 def test_stray_bytes_in_a_cause_do_not_lose_the_figures(measured: MeasurementSet) -> None:
@@ -89,7 +89,7 @@ NCNN = '  "ncnn": "1.0.20240410",\n'
         ("150000000", "NaN", "vm_peak: ", "NaN"),
         ('"first": {', '"fist": {', "fist", None),
         ('"rss_anon": 0', '"peak": 0', "pages has no peak", "readings"),
-        ('"THP_ON"', '"TPH_ON"', "'TPH_ON' is not a caveat", "caveats"),
+        ('"thp_on"', '"tph_on"', "'tph_on' is not a caveat", "caveats"),
         ('"crashed"', '"crushed"', "kind: Input should be 'ok'", "crushed"),
     ],
 )

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from ncnn_peakmem.catalog import KNOWN_OPTIONS, CatalogError, load
-from ncnn_peakmem.networks import NETWORKS
+from ncnn_peakmem.networks import TOPOLOGIES
 
 Write = Callable[..., Path]
 
 GRID = "    - {networks: all, axes: [lightmode], threads: [1]}\n"
 NETWORK = "{topology: alexnet}"
 HEAVY = "      heavy: {lightmode: false}\n"
-TOPOLOGIES = ", ".join(sorted(NETWORKS))
+ALLOWED_TOPOLOGIES = ", ".join(sorted(TOPOLOGIES))
 OPTIONS = ", ".join(sorted(KNOWN_OPTIONS))
 NETWORK_KEYS = "bin, input_shapes, loops, onnx, param, precision, seed, tolerances, topology"
 SIZES = "whole bytes such as 16384, or a size such as 16 KiB, 4 MiB, 1 GiB"
@@ -71,13 +71,13 @@ NETWORK_ENTRIES = [
         "{topology: alexnt}",
         (
             "networks.alexnet.topology: 'alexnt' is no built-in topology (did you mean 'alexnet'?); "
-            f"allowed: {TOPOLOGIES}"
+            f"allowed: {ALLOWED_TOPOLOGIES}"
         ),
     ),
     (
         NETWORK,
         "{topology: }",
-        f"networks.alexnet.topology: nothing is no built-in topology; allowed: {TOPOLOGIES}",
+        f"networks.alexnet.topology: nothing is no built-in topology; allowed: {ALLOWED_TOPOLOGIES}",
     ),
     (NETWORK, "~", "networks.alexnet: found nothing; allowed: a mapping"),
     (NETWORK, "{}", "networks.alexnet: found no source; allowed: one of topology, onnx, param"),

@@ -11,7 +11,7 @@ import pytest
 
 from ncnn_peakmem.conversion import Cache, convert
 from ncnn_peakmem.network import BuiltIn, InputBlob, ModelFiles, Network
-from ncnn_peakmem.networks import NETWORKS
+from ncnn_peakmem.networks import TOPOLOGIES
 
 Array = npt.NDArray[np.float32]
 
@@ -36,7 +36,7 @@ def model(topology: str) -> ModelFiles:
 
 
 def test_no_network_is_left_out() -> None:
-    assert set(PUBLISHED_MIB) == set(NETWORKS)
+    assert set(PUBLISHED_MIB) == set(TOPOLOGIES)
 
 
 @pytest.mark.parametrize("topology", PUBLISHED_MIB)

@@ -36,7 +36,7 @@ def test_the_whole_section(report: RunReport, grown: Verdict) -> None:
         "",
         "2 baselines have no case in models.yaml: gone-t1, lost-t1; remove them from " + report.baseline_file,
         "",
-        f"caveat: {Caveat.ASLR_ON} (3 cases)",
+        f"caveat: {Caveat.ASLR_ON.advice} (3 cases)",
     ]
 
 

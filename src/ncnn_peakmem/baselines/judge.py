@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ncnn_peakmem.baselines.verdict import Change, Verdict, VerdictKind, in_words
-from ncnn_peakmem.measurement import JUDGED, Gauge, Measurement, Metric, Outcome, OutcomeKind, Phase, Reading
+from ncnn_peakmem.measurement import (
+    JUDGED,
+    NO_MODEL,
+    Gauge,
+    Measurement,
+    Metric,
+    Outcome,
+    OutcomeKind,
+    Phase,
+    Reading,
+)
 from ncnn_peakmem.tolerance import Tolerance, Tolerances
 
 # From "refused before it cost anything" to "nothing can be said about the process any more". A timeout is
@@ -32,6 +42,8 @@ def judge(
         return Verdict(measured.case, VerdictKind.BROKEN, "nothing was measured")
     if baseline is None:
         return _new(measured, "no baseline")
+    if measured.model == NO_MODEL != baseline.model:
+        return Verdict(measured.case, VerdictKind.BROKEN, in_words(measured.outcome))
     if measured.model != baseline.model:
         another = "the converted model differs from the baseline's (another pnnx, builder or file)"
         return _new(measured, another)

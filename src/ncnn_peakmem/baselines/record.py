@@ -35,7 +35,7 @@ from ncnn_peakmem.measurement import (
 SCHEMA = 1
 """The version of the file format.
 
-1. Per case the model's digest; per gauge the outcome, loops, settled_at, caveats by name (only where there
+1. Per case the model's digest; per gauge the outcome, loops, settled_at, caveats (only where there
    are any) and the judged metrics of every phase, gross, phase `import` (the floor) included.
 """
 
@@ -95,7 +95,7 @@ def _case_document(measurement: Measurement) -> dict[str, Any]:
 def _reading_document(gauge: Gauge, reading: Reading) -> dict[str, Any]:
     outcome = reading.outcome
     told = {"kind": outcome.kind, "cause": outcome.cause, "phase": outcome.phase}
-    caveats = {"caveats": [caveat.name for caveat in reading.caveats]} if reading.caveats else {}
+    caveats = {"caveats": [*reading.caveats]} if reading.caveats else {}
     return {
         "outcome": "ok" if outcome.ok else told,
         "loops": reading.loops,
@@ -110,9 +110,9 @@ def _reading_document(gauge: Gauge, reading: Reading) -> dict[str, Any]:
 
 
 def _known_caveat(name: object) -> Caveat:
-    if name not in Caveat.__members__:
+    if name not in set(Caveat):
         raise ValueError(f"{name!r} is not a caveat")
-    return Caveat[str(name)]
+    return Caveat(str(name))
 
 
 def _ok_in_short(outcome: object) -> object:

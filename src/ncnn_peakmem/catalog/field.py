@@ -16,7 +16,7 @@ from ncnn_peakmem.catalog.document import Document
 from ncnn_peakmem.catalog.mistake import found, unknown
 from ncnn_peakmem.catalog.options import KNOWN_OPTIONS
 from ncnn_peakmem.catalog.quantity import fraction, size
-from ncnn_peakmem.networks import NETWORKS
+from ncnn_peakmem.networks import TOPOLOGIES
 
 _SCHEMA = 1
 
@@ -101,7 +101,7 @@ Shapes = Some[list[Some[list[Count]]]]
 File = Annotated[Path | None, BeforeValidator(_existing_file)]
 Release = Annotated[str, AfterValidator(_version)]
 
-Topology = Annotated[str | None, _one_of("built-in topology", NETWORKS)]
+Topology = Annotated[str | None, _one_of("built-in topology", TOPOLOGIES)]
 Weights = Annotated[Precision, _one_of("precision", Precision, Precision)]
 Flag = Annotated[str, _one_of("ncnn option", KNOWN_OPTIONS)]
 Showing = Annotated[InId, _one_of("rule for the id", InId, InId)]

@@ -9,12 +9,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ncnn_peakmem import networks
 from ncnn_peakmem.conversion import ncnn_files, onnx_file, pnnx
 from ncnn_peakmem.conversion.acceptance import accept, input_blobs
 from ncnn_peakmem.conversion.bench import Bench, Progress
 from ncnn_peakmem.conversion.cache import BIN, ONNX, PARAM, Cache, Interface, Key
 from ncnn_peakmem.conversion.error import SHAPES_ADVICE, ConversionError, Stage
 from ncnn_peakmem.network import BuiltIn, ModelFiles, NcnnFiles, Network, OnnxFile, Shape
+from ncnn_peakmem.networks.interface import INPUT_NAME
 
 RECIPE = 1
 """Part of each cache key: raised with a change to this recipe that may change the files it makes."""
@@ -67,10 +69,6 @@ def convert(
 
 
 def _start_built_in(network: Network, source: BuiltIn) -> _Start:
-    # Only here: it brings numpy and onnx into the process, which users of their own files can do without.
-    from ncnn_peakmem import networks
-    from ncnn_peakmem.networks.builder import INPUT_NAME
-
     def lay(bench: Bench) -> Path:
         file = bench.folder / "built.onnx"
         bench.python(Stage.BUILD, _BUILD, source.topology, source.seed, file.name)

@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-INPUT_NAME = "data"
-INPUT_SHAPE = (1, 3, 224, 224)
-OUTPUT_NAME = "output"
+from ncnn_peakmem.networks.interface import INPUT_NAME, INPUT_SHAPE, OUTPUT_NAME
 
 # onnx.reference computes BatchNormalization wrongly at opset 13, rightly at 17.
 _OPSET = 17

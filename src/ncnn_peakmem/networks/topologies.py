@@ -1,37 +1,29 @@
 """The built-in networks by name."""
 
+from __future__ import annotations
+
 import hashlib
-import inspect
-from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from onnx import ModelProto
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
-from ncnn_peakmem.networks.alexnet import alexnet
-from ncnn_peakmem.networks.builder import Builder, Tensor
-from ncnn_peakmem.networks.densenet import densenet161
-from ncnn_peakmem.networks.googlenet import googlenet
-from ncnn_peakmem.networks.mobilenet import mobilenet_v1, mobilenet_v2
-from ncnn_peakmem.networks.resnet import resnet18, resnet50
-from ncnn_peakmem.networks.shufflenet import shufflenet_v2
-from ncnn_peakmem.networks.vgg import vgg16
+# The family's file by the network's name, which is also the name of the function that lays it out.
+_FAMILIES = {
+    "vgg16": "vgg",
+    "alexnet": "alexnet",
+    "googlenet": "googlenet",
+    "resnet18": "resnet",
+    "resnet50": "resnet",
+    "densenet161": "densenet",
+    "shufflenet_v2": "shufflenet",
+    "mobilenet_v1": "mobilenet",
+    "mobilenet_v2": "mobilenet",
+}
 
-Topology = Callable[[Builder], Tensor]
-
-NETWORKS: Mapping[str, Topology] = MappingProxyType(
-    {
-        "vgg16": vgg16,
-        "alexnet": alexnet,
-        "googlenet": googlenet,
-        "resnet18": resnet18,
-        "resnet50": resnet50,
-        "densenet161": densenet161,
-        "shufflenet_v2": shufflenet_v2,
-        "mobilenet_v1": mobilenet_v1,
-        "mobilenet_v2": mobilenet_v2,
-    }
-)
+TOPOLOGIES = tuple(_FAMILIES)
 
 
 def build(name: str, seed: int = 0) -> ModelProto:
@@ -39,19 +31,22 @@ def build(name: str, seed: int = 0) -> ModelProto:
 
     The same name and seed give the same bytes. Raises ValueError if there is no such network.
     """
-    topology = _topology(name)
+    family = import_module(f"{__package__}.{_family(name)}")
+    from ncnn_peakmem.networks.builder import Builder
+
     net = Builder(name, seed)
-    return net.model(topology(net))
+    return net.model(getattr(family, name)(net))
 
 
 def source_digest(name: str) -> str:
-    """Give the sha256 (hex) of the source that `build(name)` runs: the builder's and the family's file."""
-    files = (Path(inspect.getfile(part)) for part in (Builder, _topology(name)))
+    """Give the sha256 (hex) of the source that `build(name)` runs: the builder's files and the family's."""
+    folder = Path(__file__).parent
+    files = (folder / f"{module}.py" for module in ("interface", "builder", _family(name)))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _topology(name: str) -> Topology:
+def _family(name: str) -> str:
     try:
-        return NETWORKS[name]
+        return _FAMILIES[name]
     except KeyError:
-        raise ValueError(f"unknown network {name!r}, expected one of: {', '.join(NETWORKS)}") from None
+        raise ValueError(f"unknown network {name!r}, expected one of: {', '.join(TOPOLOGIES)}") from None

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from memray import AllocationRecord, AllocatorType, FileReader, set_log_level
+import memray
+from memray import AllocationRecord, AllocatorType, FileReader
 
 # A recording that breaks off is expected, and told by its child's outcome.
-set_log_level(logging.CRITICAL)
+memray.set_log_level(logging.CRITICAL)  # type: ignore[attr-defined]
 
 MARK_BYTES = 7
 """The size of the mapping by which the child marks that a command has ended."""

@@ -30,7 +30,7 @@ def explain(
     lines.extend(_labelled("where", where))
     notes = [verdict.reason] if verdict.reason and _leads_with_figures(verdict) else []
     if notes or caveats:
-        lines.extend(_labelled("note", ["; ".join([*notes, *caveats])]))
+        lines.extend(_labelled("note", ["; ".join([*notes, *(caveat.advice for caveat in caveats)])]))
     if verdict.kind is not VerdictKind.SAME:
         lines.extend(_labelled("accept", [command]))
     return "\n".join(lines)

@@ -50,7 +50,8 @@ def _notes(report: RunReport, most: int) -> list[str]:
     if report.stale:
         notes.append(f"no longer in {_escaped(report.models_file)}: {_list(report.stale, most)}")
     notes += [
-        f"{_escaped(caveat)} ({quantity.counted(count, 'case')})" for caveat, count in report.caveats.items()
+        f"{_escaped(caveat.advice)} ({quantity.counted(count, 'case')})"
+        for caveat, count in report.caveats.items()
     ]
     return [*(f"- {note}" for note in notes), ""] if notes else []
 

@@ -28,24 +28,24 @@ def _title(gauge: Gauge, reading: Reading) -> Text:
 
 
 def _table(gauge: Gauge, reading: Reading) -> Table:
-    metrics = [metric for metric in Metric if reading.peak(metric) is not None]
-    table = Table("phase", box=None, pad_edge=False, header_style="dim")
+    metrics = [metric for metric in JUDGED[gauge] if reading.peak(metric) is not None]
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("phase", no_wrap=True)
     for metric in metrics:
         table.add_column(metric, justify="right", no_wrap=True)
-        if _has_net(gauge, reading, metric):
+        if _has_net(reading, metric):
             table.add_column("net", justify="right", no_wrap=True)
     for phase in (phase for phase in Phase if phase in reading.phases):
-        name = f"{phase} (floor)" if phase is Phase.IMPORT else phase
-        table.add_row(name, *(cell for metric in metrics for cell in _cells(gauge, reading, phase, metric)))
+        table.add_row(phase, *(cell for metric in metrics for cell in _cells(reading, phase, metric)))
     return table
 
 
-def _cells(gauge: Gauge, reading: Reading, phase: Phase, metric: Metric) -> list[Text]:
+def _cells(reading: Reading, phase: Phase, metric: Metric) -> list[Text]:
     gross, net = reading.gross(phase, metric), reading.net(phase, metric)
     largest = phase is _reached(reading, metric)
     cells = [_figure(gross, largest=largest)]
-    if _has_net(gauge, reading, metric):
-        cells.append(_figure(None if phase is Phase.IMPORT else net, largest=largest))
+    if _has_net(reading, metric):
+        cells.append(Text("floor") if phase is Phase.IMPORT else _figure(net, largest=largest))
     return cells
 
 
@@ -55,9 +55,9 @@ def _figure(count: int | None, *, largest: bool) -> Text:
     return Text(f"*{quantity.size(count)}", style="bold") if largest else Text(quantity.size(count))
 
 
-def _has_net(gauge: Gauge, reading: Reading, metric: Metric) -> bool:
-    """Whether the figure is judged net of a floor, so that net and gross are both worth a column."""
-    return metric in JUDGED[gauge] and reading.floor(metric) != 0
+def _has_net(reading: Reading, metric: Metric) -> bool:
+    """Whether net and gross are both worth a column; nets of all metrics would outgrow a terminal."""
+    return metric in {Metric.VM_PEAK, Metric.RSS_ANON} and reading.floor(metric) != 0
 
 
 def _reached(reading: Reading, metric: Metric) -> Phase:
@@ -66,6 +66,5 @@ def _reached(reading: Reading, metric: Metric) -> Phase:
 
 
 def _caveats(measurement: Measurement) -> list[Text]:
-    found = {caveat for reading in measurement.readings.values() for caveat in reading.caveats}
-    told = [Text(f"caveat: {caveat}", style="yellow") for caveat in sorted(found)]
+    told = [Text(f"caveat: {caveat.advice}", style="yellow") for caveat in measurement.caveats]
     return [Text(), *told] if told else []

@@ -88,9 +88,7 @@ class RunReport:
     def caveats(self) -> Mapping[Caveat, int]:
         """The controls that could not be had, each with the number of cases that had to do without."""
         counted = Counter(
-            caveat
-            for measurement in self.measured.cases.values()
-            for caveat in {c for reading in measurement.readings.values() for c in reading.caveats}
+            caveat for measurement in self.measured.cases.values() for caveat in measurement.caveats
         )
         return {caveat: counted[caveat] for caveat in Caveat if counted[caveat]}
 

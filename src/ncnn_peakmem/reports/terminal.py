@@ -135,7 +135,7 @@ def _stale(report: RunReport) -> Iterator[Line]:
 def _caveats(report: RunReport) -> Iterator[Line]:
     """The controls that could not be had, each with its advice."""
     told = [
-        Line(f"caveat: {caveat} ({quantity.counted(count, 'case')})", Style.NOTE)
+        Line(f"caveat: {caveat.advice} ({quantity.counted(count, 'case')})", Style.NOTE)
         for caveat, count in report.caveats.items()
     ]
     return _paragraph(told)

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ncnn_peakmem import runtimes
+from ncnn_peakmem.measurement import Gauge, Metric, OutcomeKind, Phase, Reading
+from ncnn_peakmem.network import InputBlob, Loops, ModelFiles
+from ncnn_peakmem.probe import Conditions, Job, probe
+from ncnn_peakmem.runtimes import Runtime
+
+Measure = Callable[..., Reading]
+
+
+@pytest.fixture
+def measure(small_model: ModelFiles) -> Measure:
+    def run(
+        gauge: Gauge,
+        *,
+        model: ModelFiles = small_model,
+        runtime: Runtime | None = None,
+        flags: Mapping[str, bool] | None = None,
+        conditions: Conditions | None = None,
+        loops: Loops | None = None,
+    ) -> Reading:
+        job = Job(runtime or runtimes.installed(), model, flags or {})
+        return probe(gauge, job, loops or Loops(), conditions or Conditions())
+
+    return run
+
+
+def fake(tmp_path: Path, body: str) -> Runtime:
+    """A package in place of ncnn whose Net has the given methods."""
+    package = tmp_path / "fake" / "ncnn"
+    package.mkdir(parents=True)
+    (package / "ncnn.py").write_text(f"__version__ = '1.0.20990101'\n{body}")
+    return Runtime("1.0.20990101", package / "ncnn.py")
+
+
+NET = """
+import posix, sys, time
+class Opt:
+    num_threads = 1
+class Mat:
+    def __init__(self, *shape): pass
+    def fill(self, value): pass
+    def empty(self): return False
+class Extractor:
+    def input(self, name, mat): return 0
+    def extract(self, name, mat): return 0
+DataReaderFromEmpty = object
+class Net:
+    opt = Opt()
+    def load_param(self, path): return 0
+    def load_model(self, reader): return 0
+    def create_extractor(self): return Extractor()
+    def clear(self): pass
+"""
+
+EXTRACT = "    def create_extractor(self): return Extractor()\n"
+GROWING_EXTRACT = """
+    kept = []
+    def create_extractor(self):
+        if {condition}:
+            self.kept.append(bytearray(1 << 20))
+        return Extractor()
+"""
+
+
+@pytest.mark.parametrize("gauge", Gauge)
+def test_every_phase_is_read(measure: Measure, gauge: Gauge) -> None:
+    reading = measure(gauge)
+
+    assert reading.outcome.ok
+    assert list(reading.phases) == list(Phase)
+    assert reading.loops >= Loops().minimum
+
+
+@pytest.mark.parametrize("gauge", Gauge)
+def test_two_probes_read_the_same_bytes(measure: Measure, gauge: Gauge) -> None:
+    first, second = measure(gauge), measure(gauge)
+
+    judged = [Metric.PEAK, Metric.LIVE] if gauge is Gauge.HEAP else [Metric.VM_PEAK]
+    for phase in Phase:
+        for metric in judged:
+            assert first.gross(phase, metric) == second.gross(phase, metric), (phase, metric)
+
+
+def test_heap_counts_what_a_mat_takes(measure: Measure) -> None:
+    # 3x32x32 floats, and 4 bytes of reference count; fastMalloc asks for 64 more (src/allocator.h).
+    plain = measure(Gauge.HEAP)
+    input_bytes = 3 * 32 * 32 * 4 + 4 + 64
+
+    grown = plain.phases[Phase.FIRST][Metric.LIVE] - plain.phases[Phase.LOAD_MODEL][Metric.LIVE]
+    assert grown >= input_bytes
+    assert plain.phases[Phase.UNLOAD][Metric.LIVE] == 0
+
+
+def test_phase_peak_is_not_the_peak_of_an_earlier_phase(measure: Measure) -> None:
+    heap = measure(Gauge.HEAP)
+
+    assert heap.phases[Phase.LOAD_PARAM][Metric.PEAK] < heap.phases[Phase.LOAD_MODEL][Metric.PEAK]
+    assert heap.phases[Phase.UNLOAD][Metric.PEAK] <= heap.phases[Phase.STEADY][Metric.PEAK]
+
+
+def test_environment_of_the_caller_does_not_matter(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = measure(Gauge.PAGES)
+    monkeypatch.setenv("PADDING", "x" * 4000)
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    monkeypatch.setenv("PYTHONMALLOC", "malloc")
+
+    assert measure(Gauge.PAGES).phases == before.phases
+
+
+@pytest.mark.parametrize("gauge", Gauge)
+def test_option_that_this_ncnn_lacks_is_unsupported(measure: Measure, gauge: Gauge) -> None:
+    reading = measure(gauge, flags={"use_image_storage": True})
+
+    assert reading.outcome.kind is OutcomeKind.UNSUPPORTED
+    assert reading.outcome.phase is Phase.LOAD_PARAM
+    assert "use_image_storage" in reading.outcome.cause
+    assert list(reading.phases) == [Phase.IMPORT]
+
+
+@pytest.mark.parametrize("gauge", Gauge)
+def test_unknown_layer_is_unsupported(measure: Measure, small_model: ModelFiles, gauge: Gauge) -> None:
+    text = small_model.param.read_text().replace("Softmax ", "Det ")
+    small_model.param.write_text(text)
+
+    reading = measure(gauge)
+
+    assert reading.outcome.kind is OutcomeKind.UNSUPPORTED
+    assert reading.outcome.cause == "this ncnn has no layer Det"
+
+
+@pytest.mark.parametrize("gauge", Gauge)
+def test_truncated_bin_is_failed_with_what_ncnn_says(
+    measure: Measure, small_model: ModelFiles, tmp_path: Path, gauge: Gauge
+) -> None:
+    weights = tmp_path / "small.bin"
+    weights.write_bytes(bytes(1000))
+
+    reading = measure(gauge, model=dataclasses.replace(small_model, bin=weights))
+
+    assert reading.outcome.kind is OutcomeKind.FAILED
+    assert reading.outcome.phase is Phase.LOAD_MODEL
+    assert "load_model returned -1 (layer load_model" in reading.outcome.cause
+    assert Phase.LOAD_PARAM in reading.phases
+    assert Phase.LOAD_MODEL not in reading.phases
+
+
+def test_unknown_output_is_failed(measure: Measure, small_model: ModelFiles) -> None:
+    reading = measure(Gauge.PAGES, model=dataclasses.replace(small_model, outputs=("no_such_blob",)))
+
+    assert reading.outcome.kind is OutcomeKind.FAILED
+    assert reading.outcome.phase is Phase.FIRST
+    assert "extract no_such_blob returned" in reading.outcome.cause
+
+
+def test_missing_param_is_failed(measure: Measure, small_model: ModelFiles) -> None:
+    small_model.param.unlink()
+
+    assert "fopen" in measure(Gauge.PAGES).outcome.cause
+
+
+@pytest.mark.parametrize("gauge", Gauge)
+@pytest.mark.parametrize("phase", [Phase.LOAD_PARAM, Phase.LOAD_MODEL, Phase.FIRST, Phase.UNLOAD])
+def test_crash_is_an_outcome_in_its_phase(
+    measure: Measure, tmp_path: Path, gauge: Gauge, phase: Phase
+) -> None:
+    method = {
+        Phase.LOAD_PARAM: "load_param(self, path)",
+        Phase.LOAD_MODEL: "load_model(self, reader)",
+        Phase.FIRST: "create_extractor(self)",
+        Phase.UNLOAD: "clear(self)",
+    }[phase]
+    body = NET + f"    def {method}:\n        posix.kill(posix.getpid(), 11)\n        time.sleep(9)\n"
+
+    reading = measure(gauge, runtime=fake(tmp_path, body))
+
+    assert reading.outcome.kind is OutcomeKind.CRASHED
+    assert reading.outcome.cause.startswith("SIGSEGV in ")
+    assert reading.outcome.phase is phase
+    finished = list(Phase)[: list(Phase).index(phase)]
+    assert list(reading.phases) == finished
+
+
+@pytest.mark.parametrize("gauge", Gauge)
+def test_hang_is_timed_out_and_leaves_no_process(measure: Measure, tmp_path: Path, gauge: Gauge) -> None:
+    body = NET + "    def load_model(self, reader):\n        while True: time.sleep(1)\n"
+
+    reading = measure(gauge, runtime=fake(tmp_path, body), conditions=Conditions(phase_timeout_seconds=0.5))
+
+    assert reading.outcome.kind is OutcomeKind.TIMED_OUT
+    assert reading.outcome.phase is Phase.LOAD_MODEL
+    assert psutil.Process().children() == []
+
+
+def test_child_that_floods_stderr_does_not_block(measure: Measure, tmp_path: Path) -> None:
+    body = NET + (
+        "    def load_model(self, reader):\n"
+        "        for _ in range(64): sys.stderr.write('x' * 65536)\n"
+        "        sys.stderr.write('\\nthe last word\\n'); sys.stderr.flush()\n"
+        "        return -1\n"
+    )
+
+    reading = measure(Gauge.PAGES, runtime=fake(tmp_path, body))
+
+    assert reading.outcome.cause == "load_model returned -1 (the last word)"
+
+
+def test_child_that_prints_does_not_disturb_the_wire(measure: Measure, tmp_path: Path) -> None:
+    body = NET + "    def load_model(self, reader):\n        print('ok 1', flush=True)\n        return 0\n"
+
+    assert measure(Gauge.PAGES, runtime=fake(tmp_path, body)).outcome.ok
+
+
+def test_python_exception_is_failed(measure: Measure, tmp_path: Path) -> None:
+    body = NET + "    def load_model(self, reader):\n        raise ValueError('two\\nlines')\n"
+
+    reading = measure(Gauge.PAGES, runtime=fake(tmp_path, body))
+
+    assert reading.outcome.kind is OutcomeKind.FAILED
+    assert reading.outcome.cause == "load_model: ValueError: two lines"
+
+
+@pytest.mark.parametrize("gauge", [Gauge.PAGES, Gauge.DEPLOYED])
+def test_memory_limit_is_out_of_memory(measure: Measure, gauge: Gauge) -> None:
+    floor = measure(gauge).floor(Metric.VM_PEAK)
+
+    reading = measure(gauge, conditions=Conditions(memory_limit_bytes=floor + 2**17))
+
+    assert reading.outcome.kind is OutcomeKind.OUT_OF_MEMORY
+    assert reading.outcome.phase in {Phase.LOAD_PARAM, Phase.LOAD_MODEL, Phase.FIRST}
+
+
+def test_input_of_the_wrong_rank_is_failed(measure: Measure, small_model: ModelFiles) -> None:
+    model = dataclasses.replace(small_model, inputs=(InputBlob("data", (7,)),))
+
+    assert measure(Gauge.PAGES, model=model).outcome.kind in {OutcomeKind.FAILED, OutcomeKind.CRASHED}
+
+
+def test_growth_until_the_maximum_is_told(measure: Measure, tmp_path: Path) -> None:
+    body = NET.replace(EXTRACT, GROWING_EXTRACT.format(condition="True"))
+
+    reading = measure(Gauge.PAGES, runtime=fake(tmp_path, body), loops=Loops(minimum=4, maximum=20))
+
+    assert reading.outcome.ok
+    assert reading.growing
+    assert (reading.loops, reading.settled_at) == (20, 19)
+
+
+def test_looping_goes_on_while_the_peak_moves(measure: Measure, tmp_path: Path) -> None:
+    body = NET.replace(EXTRACT, GROWING_EXTRACT.format(condition="len(self.kept) < 10"))
+
+    reading = measure(Gauge.PAGES, runtime=fake(tmp_path, body), loops=Loops(minimum=4, maximum=100))
+
+    assert not reading.growing
+    assert (reading.loops, reading.settled_at) == (20, 9)
