@@ -3,7 +3,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ncnn_peakmem.baselines import Change, Verdict, VerdictKind
-from ncnn_peakmem.measurement import Caveat, Gauge, Metric, Phase
+from ncnn_peakmem.measurement import (
+    Caveat,
+    Gauge,
+    Measurement,
+    Metric,
+    Outcome,
+    OutcomeKind,
+    Phase,
+    Reading,
+)
 from ncnn_peakmem.reports import RunReport
 from ncnn_peakmem.reports.terminal import Line, Style, lines
 
@@ -79,3 +88,18 @@ def test_one_stale_baseline_and_many(report: RunReport) -> None:
     many = replace(report, stale=tuple(f"gone-{number}" for number in range(25)))
     (told,) = [text for text in texts(many) if "baselines have no case" in text]
     assert "gone-9 and 15 more; remove them" in told
+
+
+def test_growth_in_looped_inference_is_shown_with_both_peaks(calm_report: RunReport) -> None:
+    heap = {
+        Phase.FIRST: {Metric.PEAK: 36 * 2**20, Metric.LIVE: 0},
+        Phase.STEADY: {Metric.PEAK: 40 * 2**20, Metric.LIVE: 0},
+    }
+    reading = Reading(Outcome(OutcomeKind.OK), heap, loops=1168, settled_at=583)
+    grown = Measurement("shuffle-t1", "digest", {Gauge.HEAP: reading})
+    measured = replace(calm_report.measured, cases={"shuffle-t1": grown})
+
+    (told,) = (line for line in texts(replace(calm_report, measured=measured)) if "grows" in line)
+
+    assert told.startswith("heap grows after the first inference in 1 case, most by 4.00 MiB: ")
+    assert told.endswith("36.00 MiB in the first, 40.00 MiB from loop 583 on (shuffle-t1)")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from ncnn_peakmem.baselines import VerdictKind
-from ncnn_peakmem.measurement import JUDGED, Gauge
+from ncnn_peakmem.measurement import JUDGED, Gauge, Metric, Phase
 from ncnn_peakmem.reports import quantity
 from ncnn_peakmem.reports.row import Row, report_rows
 from ncnn_peakmem.reports.run_report import RunReport
@@ -56,7 +56,7 @@ def lines(report: RunReport, *, verbose: bool = False) -> list[Line]:
         Line(report.comparison),
         *_table(report, verbose),
         *_reasons(report),
-        *_floors(report),
+        *_paragraph([*_floors(report), *_looping(report)]),
         *_stale(report),
         *_caveats(report),
     ]
@@ -101,7 +101,6 @@ def _reasons(report: RunReport) -> Iterator[Line]:
 
 def _floors(report: RunReport) -> Iterator[Line]:
     """For each gauge with a floor its largest peak, as the operating system shows it and as it is judged."""
-    told: list[Line] = []
     for gauge in Gauge:
         metric = JUDGED[gauge][0]
         peaks = [
@@ -114,8 +113,25 @@ def _floors(report: RunReport) -> Iterator[Line]:
             floor = quantity.size(reading.floor(metric))
             net = quantity.size(gross - reading.floor(metric))
             sums = f"{quantity.size(gross)} gross = {floor} floor + {net} net"
-            told.append(Line(f"{gauge} {metric}, largest: {sums} ({case})", Style.FAINT))
-    return _paragraph(told)
+            yield Line(f"{gauge} {metric}, largest: {sums} ({case})", Style.FAINT)
+
+
+def _looping(report: RunReport) -> Iterator[Line]:
+    """What looped inference adds to the first one's heap peak, where it adds most."""
+    grown = [
+        (steady - first, first, steady, reading.settled_at, case)
+        for case, measurement in report.measured.cases.items()
+        if (reading := measurement.readings.get(Gauge.HEAP)) is not None
+        and (first := reading.gross(Phase.FIRST, Metric.PEAK)) is not None
+        and (steady := reading.gross(Phase.STEADY, Metric.PEAK)) is not None
+        and steady > first
+    ]
+    if grown:
+        growth, first, steady, loop, case = max(grown)
+        peaks = f"{quantity.size(first)} in the first, {quantity.size(steady)} from loop {loop} on"
+        most = f"most by {quantity.size(growth)}: {peaks} ({case})"
+        told = f"heap grows after the first inference in {quantity.counted(len(grown), 'case')}, {most}"
+        yield Line(told, Style.FAINT)
 
 
 def _stale(report: RunReport) -> Iterator[Line]:
