@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -113,7 +114,30 @@ def test_environment_of_the_caller_does_not_matter(measure: Measure, monkeypatch
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
     monkeypatch.setenv("PYTHONMALLOC", "malloc")
 
-    assert measure(Gauge.PAGES).phases == before.phases
+    after = measure(Gauge.PAGES)
+    for phase in Phase:
+        for metric in (Metric.VM_PEAK, Metric.RSS_ANON):
+            assert after.gross(phase, metric) == before.gross(phase, metric), (phase, metric)
+
+
+def test_where_files_lie_does_not_matter(measure: Measure, small_model: ModelFiles, tmp_path: Path) -> None:
+    before = measure(Gauge.PAGES)
+    far = tmp_path / ("far" * 40)
+    installed = runtimes.installed()
+    for folder in installed.module.parents[1].glob("ncnn*"):
+        # The wheel's own libraries lie beside the package.
+        shutil.copytree(folder, far / folder.name)
+    shutil.copy(small_model.param, far / ("param" * 20))
+
+    after = measure(
+        Gauge.PAGES,
+        model=dataclasses.replace(small_model, param=far / ("param" * 20)),
+        runtime=Runtime(installed.version, far / "ncnn" / installed.module.name),
+    )
+
+    for phase in Phase:
+        for metric in (Metric.VM_PEAK, Metric.RSS_ANON):
+            assert after.gross(phase, metric) == before.gross(phase, metric), (phase, metric)
 
 
 @pytest.mark.parametrize("gauge", Gauge)

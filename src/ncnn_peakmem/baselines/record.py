@@ -21,7 +21,7 @@ from pydantic import (
 
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import (
-    JUDGED,
+    STORED,
     Caveat,
     Gauge,
     Measurement,
@@ -102,7 +102,7 @@ def _reading_document(gauge: Gauge, reading: Reading) -> dict[str, Any]:
         "settled_at": reading.settled_at,
         **caveats,
         "phases": {
-            phase: {metric: metrics[metric] for metric in JUDGED[gauge] if metric in metrics}
+            phase: {metric: metrics[metric] for metric in STORED[gauge] if metric in metrics}
             for phase in Phase
             if (metrics := reading.phases.get(phase)) is not None
         },
@@ -124,7 +124,7 @@ def _judged_only(readings: dict[Gauge, _Reading]) -> dict[Gauge, _Reading]:
         raise ValueError("the case has no readings")
     for gauge, reading in readings.items():
         for phase, metrics in reading.phases.items():
-            if stray := [metric for metric in metrics if metric not in JUDGED[gauge]]:
+            if stray := [metric for metric in metrics if metric not in STORED[gauge]]:
                 raise ValueError(f"{gauge} has no {stray[0]} (in {phase})")
     return readings
 

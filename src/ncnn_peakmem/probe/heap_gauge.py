@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from ncnn_peakmem.measurement import Caveat, Metric, Outcome, OutcomeKind, Phase, Reading
 from ncnn_peakmem.network import Loops
 from ncnn_peakmem.probe.heap_trace import Stretch, stretches
-from ncnn_peakmem.probe.job import Job
+from ncnn_peakmem.probe.job import TRACE, Job
 from ncnn_peakmem.probe.launcher import Child, Conditions, ProbeEnded
 from ncnn_peakmem.probe.plateau import Plateau
 
@@ -32,11 +30,9 @@ def read(job: Job, loops: Loops, conditions: Conditions, *, loops_hint: int = 0)
 def _read(job: Job, count: int, loops: Loops, conditions: Conditions) -> Reading:
     commands = _commands(count)
     caveats: list[Caveat] = []
-    with tempfile.TemporaryDirectory(prefix="ncnn-peakmem-") as folder:
-        trace = Path(folder, "trace")
-        with Child(job.message(trace), conditions, threads=job.threads) as child:
-            outcome = _carry_out(child, commands)
-        recorded = list(stretches(trace))
+    with Child(job, conditions, traced=True) as child:
+        outcome = _carry_out(child, commands)
+        recorded = list(stretches(child.folder / TRACE))
     phases, plateau = _by_phase(commands, recorded)
     if outcome.ok and loops.growing(plateau.loops, plateau.settled_at):
         caveats.append(Caveat.STILL_GROWING)

@@ -11,6 +11,11 @@ from pathlib import Path
 from ncnn_peakmem.network import ModelFiles
 from ncnn_peakmem.runtimes import Runtime
 
+TRACE = "trace"
+"""The recording that a traced child leaves in its folder."""
+
+_PACKAGE, _PARAM, _BIN = "ncnn", "net.param", "net.bin"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -21,19 +26,29 @@ class Job:
     flags: Mapping[str, bool]
     threads: int = 1
 
-    def message(self, trace: Path | None = None) -> bytes:
-        """The job as the child reads it; with `trace`, the child records its allocations there."""
+    def lay(self, folder: Path) -> None:
+        """Link what the child needs into the folder it works in.
+
+        It knows files by these names alone: longer paths would take more of its memory, and move a page.
+        """
+        (folder / _PACKAGE).symlink_to(self.runtime.module.parent.absolute())
+        (folder / _PARAM).symlink_to(self.model.param.absolute())
+        if self.model.bin is not None:
+            (folder / _BIN).symlink_to(self.model.bin.absolute())
+
+    def message(self, *, traced: bool = False) -> bytes:
+        """The job as the child reads it; a traced child records its allocations in `TRACE`."""
         body = marshal.dumps(
             {
-                "module": str(self.runtime.module),
+                "module": f"{_PACKAGE}/{self.runtime.module.name}",
                 "options": [*sorted(self.flags.items()), ("num_threads", self.threads)],
-                "param": str(self.model.param),
-                "bin": str(self.model.bin) if self.model.bin else "",
+                "param": _PARAM,
+                "bin": _BIN if self.model.bin is not None else "",
                 # ncnn counts dimensions from the innermost: Mat(w, h, c).
                 "inputs": [(blob.name, tuple(reversed(blob.shape))) for blob in self.model.inputs],
                 "outputs": list(self.model.outputs),
-                "trace": str(trace) if trace else "",
-                "search": [str(_site_of("memray"))] if trace else [],
+                "trace": TRACE if traced else "",
+                "search": [str(_site_of("memray"))] if traced else [],
             }
         )
         return len(body).to_bytes(4, "little") + body

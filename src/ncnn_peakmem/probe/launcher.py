@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Self
 
 from ncnn_peakmem.measurement import Caveat, Outcome, OutcomeKind, Phase
 from ncnn_peakmem.probe import process_status
+from ncnn_peakmem.probe.job import Job
 
 PAGE_GRANULAR_MALLOC = "glibc.malloc.mmap_threshold=4096:glibc.malloc.top_pad=0"
 """Every block of a page or more is mapped and unmapped by itself, so that none hides in free heap."""
@@ -50,19 +52,22 @@ class Conditions:
 
 
 class Child:
-    """A process that runs `child.py`, as a context manager; leaving it leaves no process behind."""
+    """A process that runs `child.py` in a folder of its own; its context leaves neither behind."""
 
     def __init__(
-        self, message: bytes, conditions: Conditions, *, threads: int, tunables: str | None = None
+        self, job: Job, conditions: Conditions, *, tunables: str | None = None, traced: bool = False
     ) -> None:
+        self._job = job
+        self._traced = traced
         self._conditions = conditions
-        self._pin = conditions.cpu if threads == 1 else None
-        self._message = message
-        self._environment = _environment(threads, tunables)
+        self._pin = conditions.cpu if job.threads == 1 else None
+        self._environment = _environment(job.threads, tunables)
         self._log = b""
         self._answers = b""
 
     def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="ncnn-peakmem-")
+        self._job.lay(self.folder)
         self._kills_before = process_status.out_of_memory_kills()
         self._wire, childs_end = socket.socketpair()
         with childs_end, _CHILD.open("rb") as script:
@@ -71,7 +76,7 @@ class Child:
                 stdin=script,
                 stdout=childs_end.fileno(),
                 stderr=subprocess.PIPE,
-                cwd="/",
+                cwd=self.folder,
                 env=self._environment,
                 start_new_session=True,
                 preexec_fn=_controls(self._pin, self._conditions.memory_limit_bytes),
@@ -82,7 +87,7 @@ class Child:
         self._ready = selectors.DefaultSelector()
         self._ready.register(self._wire, selectors.EVENT_READ)
         self._ready.register(self._stderr, selectors.EVENT_READ)
-        self._send(self._message)
+        self._send(self._job.message(traced=self._traced))
         return self
 
     def __exit__(
@@ -96,6 +101,12 @@ class Child:
         self._ready.close()
         self._wire.close()
         self._stderr.close()
+        self._folder.cleanup()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the child works in, as long as the context lasts."""
+        return Path(self._folder.name)
 
     @property
     def pid(self) -> int:

@@ -20,7 +20,7 @@ def read(job: Job, gauge: Gauge, loops: Loops, conditions: Conditions) -> Readin
     outcome = Outcome(OutcomeKind.OK)
     tunables = PAGE_GRANULAR_MALLOC if gauge is Gauge.PAGES else None
     try:
-        with Child(job.message(), conditions, threads=job.threads, tunables=tunables) as child:
+        with Child(job, conditions, tunables=tunables) as child:
 
             def end(phase: Phase) -> None:
                 phases[phase] = _metrics(child.status(phase))

@@ -18,7 +18,7 @@ class Stopwatch:
     """
 
     def __init__(self, job: Job, conditions: Conditions) -> None:
-        self._child = Child(job.message(), conditions, threads=job.threads)
+        self._child = Child(job, conditions)
 
     def __enter__(self) -> Self:
         self._child.__enter__()

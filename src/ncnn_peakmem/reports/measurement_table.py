@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ncnn_peakmem.baselines import in_words
-from ncnn_peakmem.measurement import JUDGED, Gauge, Measurement, Metric, Phase, Reading
+from ncnn_peakmem.measurement import STORED, Gauge, Measurement, Metric, Phase, Reading
 from ncnn_peakmem.reports import quantity
 
 
@@ -28,7 +28,7 @@ def _title(gauge: Gauge, reading: Reading) -> Text:
 
 
 def _table(gauge: Gauge, reading: Reading) -> Table:
-    metrics = [metric for metric in JUDGED[gauge] if reading.peak(metric) is not None]
+    metrics = [metric for metric in STORED[gauge] if reading.peak(metric) is not None]
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("phase", no_wrap=True)
     for metric in metrics:
