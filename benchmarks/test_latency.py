@@ -6,6 +6,7 @@ Nothing here can fail for being slow: these machines' clocks decide nothing. `--
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -36,19 +37,13 @@ def start(
         benchmark.extra_info[f"{gauge}_peak_bytes"] = reading.peak(JUDGED[gauge][0])
     model = convert(suite.catalog.networks[network_case.network], run.cache)
     job = Job(run.runtime, model, network_case.flags, network_case.threads)
-    started: list[Stopwatch] = []
+    with ExitStack() as running:
 
-    def fresh() -> Stopwatch:
-        end()
-        started.append(Stopwatch(job, run.conditions).__enter__())
-        return started[-1]
+        def fresh() -> Stopwatch:
+            running.close()
+            return running.enter_context(Stopwatch(job, run.conditions))
 
-    def end() -> None:
-        while started:
-            started.pop().__exit__(None, None, None)
-
-    yield fresh
-    end()
+        yield fresh
 
 
 @pytest.mark.peakmem_choice("lightmode", "light")
