@@ -72,9 +72,9 @@ class Gate:
 
     @cached_property
     def note(self) -> str:
-        """What people need to know about the baseline; empty where it is an ordinary stored one."""
+        """Where the baseline is from if it is not from a file."""
         if self.stored is not None or self._reference is None:
-            return self.missing_reason
+            return ""
         return (
             f"no baseline for this machine class: judged against ncnn {self.baseline_version}, "
             "measured in this run"
