@@ -61,6 +61,10 @@ class Run:
         record = self._record(case_id)
         return Measurement.from_json(record.read_bytes()) if record.exists() else None
 
+    def count(self) -> int:
+        """How many cases this run has measured so far."""
+        return sum(1 for _ in self.folder.glob("*.json"))
+
     def measured(self) -> MeasurementSet:
         """All that this run has measured so far."""
         records = sorted(self.folder.glob("*.json"))

@@ -24,7 +24,8 @@ class Stage(StrEnum):
 
 
 SHAPES_ADVICE = (
-    "give `input_shapes` in models.yaml, one shape an input, batch first, such as [1, 3, 224, 224]"
+    "give `input_shapes` in models.yaml (or `--input-shape` to ncnn-peakmem measure), one shape an input, "
+    "batch first, such as [1, 3, 224, 224]"
 )
 
 _ADVICE = {
