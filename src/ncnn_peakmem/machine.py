@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 # ncnn picks its x86 kernels by the first level whose features are all there (src/layer.cpp, src/cpu.cpp).
 _X86_LEVELS: tuple[tuple[str, frozenset[str]], ...] = (
     ("avx512", frozenset({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})),
@@ -93,7 +95,7 @@ def _l2_bytes_per_core(cpus: Path, isa: tuple[str, ...]) -> int:
 
 def _physical_cores(cpus: Path) -> int:
     numbers = [int(path.name[3:]) for path in cpus.glob("cpu[0-9]*")]
-    return max(1, _count_cores(cpus, numbers) if numbers else os.cpu_count() or 1)
+    return _count_cores(cpus, numbers) if numbers else psutil.cpu_count(logical=False) or 1
 
 
 def _count_cores(cpus: Path, numbers: Iterable[int]) -> int:
