@@ -9,7 +9,7 @@ import pytest
 
 from ncnn_peakmem import catalog, runtimes
 from ncnn_peakmem.baselines import Verdict, VerdictKind, judge
-from ncnn_peakmem.measurement import Gauge, Measurement, Phase
+from ncnn_peakmem.measurement import Gauge, Measurement, Metric, Phase
 from ncnn_peakmem.network import Loops, ModelFiles
 from ncnn_peakmem.probe import Conditions, Job, probe
 from ncnn_peakmem.runtimes import Runtime
@@ -61,5 +61,7 @@ def test_red_from_the_phase_that_takes_the_buffer_on(
     red = {change.phase for change in found.changes if change.exceeds}
     assert red - {Phase.UNLOAD} == set(HOLDING[HOLDING.index(phase) :])
     for change in found.changes:
-        # vm_peak stands on the peak of the import, which a first small buffer partly fits under.
-        assert abs(change.difference - held_bytes) <= 16 * 1024
+        # A peak of before may hide a part of the buffer; what is held when a phase ends cannot.
+        assert change.difference <= held_bytes + 16 * 1024
+        if change.metric in {Metric.LIVE, Metric.RSS_ANON}:
+            assert change.difference >= held_bytes
