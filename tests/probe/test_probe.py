@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,9 +12,9 @@ import psutil
 import pytest
 
 from ncnn_peakmem import runtimes
-from ncnn_peakmem.measurement import Gauge, Metric, OutcomeKind, Phase, Reading
+from ncnn_peakmem.measurement import Caveat, Gauge, Metric, OutcomeKind, Phase, Reading
 from ncnn_peakmem.network import InputBlob, Loops, ModelFiles
-from ncnn_peakmem.probe import Conditions, Job, probe
+from ncnn_peakmem.probe import Conditions, Job, probe, process_gauge, process_status
 from ncnn_peakmem.runtimes import Runtime
 
 Measure = Callable[..., Reading]
@@ -138,6 +141,86 @@ def test_where_files_lie_does_not_matter(measure: Measure, small_model: ModelFil
     for phase in Phase:
         for metric in (Metric.VM_PEAK, Metric.RSS_ANON):
             assert after.gross(phase, metric) == before.gross(phase, metric), (phase, metric)
+
+
+TELLING = """
+    def load_model(self, reader):
+        print({told}, file=sys.stderr, flush=True)
+        return -1
+"""
+
+
+@pytest.mark.parametrize(
+    ("gauge", "names"),
+    [
+        (Gauge.HEAP, ["OMP_NUM_THREADS"]),
+        (Gauge.PAGES, ["GLIBC_TUNABLES", "OMP_NUM_THREADS"]),
+        (Gauge.DEPLOYED, ["OMP_NUM_THREADS"]),
+    ],
+)
+def test_environment_is_exact(
+    measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gauge: Gauge, names: list[str]
+) -> None:
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    # Python itself adds LC_CTYPE where it starts in the C locale (PEP 538).
+    told = TELLING.format(told="sorted(name.decode() for name in posix.environ if name != b'LC_CTYPE')")
+
+    assert measure(gauge, runtime=fake(tmp_path, NET + told)).outcome.cause.endswith(f"({names})")
+
+
+@pytest.mark.parametrize("gauge", Gauge)
+def test_single_thread_is_pinned_to_the_cpu_asked_for(measure: Measure, tmp_path: Path, gauge: Gauge) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    runtime = fake(tmp_path, NET + TELLING.format(told="posix.sched_getaffinity(0)"))
+
+    assert measure(gauge, runtime=runtime, conditions=Conditions(cpu=cpu)).outcome.cause.endswith(
+        f"({{{cpu}}})"
+    )
+
+
+def test_controls_hold_in_the_child(measure: Measure, tmp_path: Path) -> None:
+    status = "[line for line in open('/proc/self/status') if line.startswith('THP_enabled')]"
+    personality = "open('/proc/self/personality').read().strip()"
+    runtime = fake(tmp_path, NET + TELLING.format(told=f"({personality}, {status})"))
+
+    reading = measure(Gauge.PAGES, runtime=runtime)
+
+    assert "('00040000', ['THP_enabled:\\t0\\n'])" in reading.outcome.cause
+    assert reading.caveats == ()
+
+
+def test_control_that_cannot_be_had_is_a_caveat(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_status, "ADDR_NO_RANDOMIZE", 0x0800000)
+    monkeypatch.setattr(process_gauge, "reset_vm_hwm", lambda _: False)
+
+    reading = measure(Gauge.PAGES)
+
+    assert reading.outcome.ok
+    assert set(reading.caveats) >= {Caveat.NO_PHASE_HWM}
+
+
+def test_child_dies_with_its_parent(small_model: ModelFiles, tmp_path: Path) -> None:
+    meeting = tmp_path / "meeting"
+    os.mkfifo(meeting)
+    hang = (
+        f"        open({str(meeting)!r}, 'w').write(str(posix.getpid()))\n        while True: time.sleep(1)\n"
+    )
+    runtime = fake(tmp_path, NET + "    def load_model(self, reader):\n" + hang)
+    script = (
+        "import sys; from pathlib import Path; from ncnn_peakmem.measurement import Gauge;"
+        "from ncnn_peakmem.network import *; from ncnn_peakmem.probe import *;"
+        "from ncnn_peakmem.runtimes import Runtime; module, param = map(Path, sys.argv[1:]);"
+        "model = ModelFiles(param, None, (), (), '');"
+        "probe(Gauge.PAGES, Job(Runtime('1', module), model, {}), Loops(), Conditions())"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(runtime.module), str(small_model.param)])
+    child = psutil.Process(int(meeting.read_text()))
+
+    parent.kill()
+    parent.wait()
+
+    _, alive = psutil.wait_procs([child], timeout=30)
+    assert alive == []
 
 
 @pytest.mark.parametrize("gauge", Gauge)
@@ -285,3 +368,11 @@ def test_looping_goes_on_while_the_peak_moves(measure: Measure, tmp_path: Path) 
 
     assert not reading.growing
     assert (reading.loops, reading.settled_at) == (20, 9)
+
+
+def test_empty_output_is_failed(measure: Measure, tmp_path: Path) -> None:
+    body = NET.replace("def empty(self): return False", "def empty(self): return True")
+
+    reading = measure(Gauge.PAGES, runtime=fake(tmp_path, body))
+
+    assert reading.outcome.cause == "extract output gave an empty output"
