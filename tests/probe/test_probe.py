@@ -376,3 +376,12 @@ def test_empty_output_is_failed(measure: Measure, tmp_path: Path) -> None:
     reading = measure(Gauge.PAGES, runtime=fake(tmp_path, body))
 
     assert reading.outcome.cause == "extract output gave an empty output"
+
+
+def test_resident_peak_is_the_phases_own(measure: Measure, tmp_path: Path) -> None:
+    body = NET + "    def load_model(self, reader):\n        bytearray(1 << 24)\n        return 0\n"
+
+    phases = measure(Gauge.DEPLOYED, runtime=fake(tmp_path, body)).phases
+
+    assert phases[Phase.LOAD_MODEL][Metric.VM_HWM] >= phases[Phase.LOAD_PARAM][Metric.VM_HWM] + (1 << 24)
+    assert phases[Phase.FIRST][Metric.VM_HWM] < phases[Phase.LOAD_MODEL][Metric.VM_HWM] - (1 << 23)
