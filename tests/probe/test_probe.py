@@ -379,9 +379,35 @@ def test_empty_output_is_failed(measure: Measure, tmp_path: Path) -> None:
 
 
 def test_resident_peak_is_the_phases_own(measure: Measure, tmp_path: Path) -> None:
-    body = NET + "    def load_model(self, reader):\n        bytearray(1 << 24)\n        return 0\n"
+    body = NET + "    def load_model(self, reader):\n        bytearray(b'x') * (1 << 24)\n        return 0\n"
 
     phases = measure(Gauge.DEPLOYED, runtime=fake(tmp_path, body)).phases
 
     assert phases[Phase.LOAD_MODEL][Metric.VM_HWM] >= phases[Phase.LOAD_PARAM][Metric.VM_HWM] + (1 << 24)
     assert phases[Phase.FIRST][Metric.VM_HWM] < phases[Phase.LOAD_MODEL][Metric.VM_HWM] - (1 << 23)
+
+
+def test_nothing_of_a_loop_is_alive_in_the_next(measure: Measure, tmp_path: Path) -> None:
+    counting = """
+class Mat:
+    outputs = 0
+    def __init__(self, *shape):
+        self.output = not shape
+        Mat.outputs += self.output
+    def __del__(self): Mat.outputs -= self.output
+    def fill(self, value): pass
+    def empty(self): return False
+class Extractor:
+    alive = 0
+    def __init__(self): Extractor.alive += 1
+    def __del__(self): Extractor.alive -= 1
+    def input(self, name, mat): return 0
+    def extract(self, name, mat): return 0
+class Net(Net):
+    def create_extractor(self):
+        if Extractor.alive or Mat.outputs:
+            raise RuntimeError(f"{Extractor.alive} extractors, {Mat.outputs} outputs")
+        return Extractor()
+"""
+
+    assert measure(Gauge.PAGES, runtime=fake(tmp_path, NET + counting)).outcome.cause == ""
