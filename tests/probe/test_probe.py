@@ -300,7 +300,7 @@ def test_crash_is_an_outcome_in_its_phase(
 def test_hang_is_timed_out_and_leaves_no_process(measure: Measure, tmp_path: Path, gauge: Gauge) -> None:
     body = NET + "    def load_model(self, reader):\n        while True: time.sleep(1)\n"
 
-    reading = measure(gauge, runtime=fake(tmp_path, body), conditions=Conditions(phase_timeout_seconds=0.5))
+    reading = measure(gauge, runtime=fake(tmp_path, body), conditions=Conditions(phase_timeout_seconds=2))
 
     assert reading.outcome.kind is OutcomeKind.TIMED_OUT
     assert reading.outcome.phase is Phase.LOAD_MODEL
@@ -411,3 +411,27 @@ class Net(Net):
 """
 
     assert measure(Gauge.PAGES, runtime=fake(tmp_path, NET + counting)).outcome.cause == ""
+
+
+@pytest.mark.parametrize(
+    ("kills", "kind", "cause"),
+    [
+        ([3, 4], OutcomeKind.OUT_OF_MEMORY, "killed by the kernel for want of memory in load_model"),
+        ([3, 3], OutcomeKind.CRASHED, "SIGKILL in load_model"),
+    ],
+)
+def test_sigkill_is_told_by_the_kernels_own_count(
+    measure: Measure,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kills: list[int],
+    kind: OutcomeKind,
+    cause: str,
+) -> None:
+    body = NET + "    def load_model(self, reader):\n        posix.kill(posix.getpid(), 9)\n"
+    counted = iter(kills)
+    monkeypatch.setattr(process_status, "out_of_memory_kills", lambda: next(counted))
+
+    outcome = measure(Gauge.PAGES, runtime=fake(tmp_path, body)).outcome
+
+    assert (outcome.kind, outcome.cause) == (kind, cause)
