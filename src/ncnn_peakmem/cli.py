@@ -1,10 +1,11 @@
 """`ncnn-peakmem`: the engine without pytest.
 
-Exit codes: 0 measured (same or better), 1 regressed, 2 usage, 3 could not be measured.
+Exit codes: 0 measured, 2 usage, 3 could not be measured.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -127,14 +128,14 @@ def measure(
     Flags of ncnn that are not given stay as ncnn has them.
     """
     console = Console(stderr=True)
-    timeout = Conditions().phase_timeout_seconds
+    conditions = Conditions(cpu=min(os.sched_getaffinity(0)))
     if Path(network).suffix in {".onnx", ".param"}:
         found, precision = _from_file(Path(network), weights), Precision.FP32
     else:
         with _told_as(click.UsageError, CatalogError):
             known = catalog.load(models)
             found, precision = known.network(network), known.precisions[network]
-        timeout = known.phase_timeout_seconds
+        conditions = replace(conditions, step_timeout_seconds=known.step_timeout_seconds)
     found = replace(
         found,
         input_shapes=shapes or found.input_shapes,
@@ -150,9 +151,7 @@ def measure(
         model = convert(found, cache, status.update)
         status.update(f"measuring {case.id}")
         asked = frozenset(Gauge(gauge) for gauge in gauges) or frozenset(Gauge)
-        readings = read_gauges(
-            asked, build, case, model, found.loops, Conditions(phase_timeout_seconds=timeout)
-        )
+        readings = read_gauges(asked, build, case, model, found.loops, conditions)
     measurement = Measurement(case.id, model.digest, readings)
     if as_json:
         measured = MeasurementSet(build.version, machine.detect(), {case.id: measurement})

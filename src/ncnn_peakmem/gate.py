@@ -7,13 +7,16 @@ from functools import cached_property
 from pathlib import Path
 
 from packaging.version import Version
+from pydantic import TypeAdapter
 
-from ncnn_peakmem.baselines import BaselineStore, Verdict, judge
+from ncnn_peakmem.baselines import BaselineStore, Verdict, in_words, judge
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.catalog import Catalog
 from ncnn_peakmem.measurement import Measurement, MeasurementSet
-from ncnn_peakmem.run import Run
+from ncnn_peakmem.run import Run, write_whole
 from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound, from_release
+
+_VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,37 @@ class Gate:
         )
         if baseline is None and self.missing_reason:
             verdict = replace(verdict, reason=self.missing_reason)
-        self.run.keep_verdict(verdict)
+        write_whole(self._kept("verdicts", case), _VERDICT.dump_json(verdict))
         return verdict
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The verdicts of this run so far, by case id, whichever process judged."""
+        records = sorted((self.run.folder / "verdicts").glob("*.json"))
+        return tuple(_VERDICT.validate_json(record.read_bytes()) for record in records)
+
+    def accept(self, case: Case) -> str:
+        """Measure the case and mark it for `accepted`; empty, or why that is not all well.
+
+        A failure never takes the place of figures that the same version has: those stay as they are. Against
+        an older version's figures it is accepted, but told.
+        """
+        measured = self.measure(case)
+        stored = self.stored.cases.get(case.id) if self.stored else None
+        if not _fails_anew(measured, stored):
+            write_whole(self._kept("accepted", case), b"")
+            return ""
+        told = f"{case.id}   {in_words(measured.outcome)}"
+        if self.baseline_version == self.run.runtime.version:
+            return f"{told}; its baseline stays as it is: to accept this, remove the case from the file first"
+        write_whole(self._kept("accepted", case), b"")
+        return f"{told}; accepted, though it is ok in the baseline of ncnn {self.baseline_version}"
+
+    def accepted(self) -> MeasurementSet:
+        """What this run measured of the cases that were accepted."""
+        measured = self.run.measured()
+        names = {marker.stem for marker in (self.run.folder / "accepted").glob("*.json")}
+        cases = {name: found for name, found in measured.cases.items() if name in names}
+        return replace(measured, cases=cases)
 
     def baseline(self, case: Case) -> Measurement | None:
         """What the case is judged against: stored, or measured now on the reference release."""
@@ -55,6 +87,11 @@ class Gate:
         if reference is None:
             return None
         return reference.measure(case, self.catalog.networks[case.network])
+
+    def _kept(self, kind: str, case: Case) -> Path:
+        folder = self.run.folder / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{case.id}.json"
 
     @cached_property
     def baseline_version(self) -> str | None:
@@ -112,3 +149,10 @@ class Gate:
     @property
     def _reference_error(self) -> str:
         return f"no baseline for this machine class, and the reference release: {self._reference_runtime}"
+
+
+def _fails_anew(measured: Measurement, stored: Measurement | None) -> bool:
+    """Whether a gauge fails that has figures in the baseline."""
+    before = stored.readings if stored is not None else {}
+    failing = [gauge for gauge, reading in measured.readings.items() if not reading.outcome.ok]
+    return any(gauge in before and before[gauge].outcome.ok for gauge in failing)

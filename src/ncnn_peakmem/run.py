@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
-from pydantic import TypeAdapter
 
-from ncnn_peakmem.baselines import Verdict
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.conversion import Cache, ConversionError, convert
 from ncnn_peakmem.machine import MachineClass
@@ -26,8 +24,6 @@ from ncnn_peakmem.measurement import (
 from ncnn_peakmem.network import Loops, ModelFiles, Network
 from ncnn_peakmem.probe import Conditions, Job, probe
 from ncnn_peakmem.runtimes import Runtime
-
-_VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
 # `pages` first: it learns how many loops a case needs, and `heap` can then choose them beforehand.
 _PROBE_ORDER = (Gauge.PAGES, Gauge.HEAP, Gauge.DEPLOYED)
@@ -53,7 +49,7 @@ class Run:
             if found is not None:
                 return found
             measurement = self._measure(case, network)
-            _write_whole(self._record(case.id), measurement.to_json())
+            write_whole(self._record(case.id), measurement.to_json())
             return measurement
 
     def read(self, case_id: str) -> Measurement | None:
@@ -70,17 +66,6 @@ class Run:
         records = sorted(self.folder.glob("*.json"))
         cases = {record.stem: Measurement.from_json(record.read_bytes()) for record in records}
         return MeasurementSet(self.runtime.version, self.machine, cases)
-
-    def keep_verdict(self, verdict: Verdict) -> None:
-        """Keep a verdict beside the measurements, for whoever reports on the run."""
-        folder = self.folder / "verdicts"
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(folder / f"{verdict.case}.json", _VERDICT.dump_json(verdict))
-
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The verdicts kept so far, by case id."""
-        records = sorted((self.folder / "verdicts").glob("*.json"))
-        return tuple(_VERDICT.validate_json(record.read_bytes()) for record in records)
 
     def _record(self, case_id: str) -> Path:
         return self.folder / f"{case_id}.json"
@@ -114,7 +99,7 @@ def read_gauges(
     return {gauge: readings[gauge] for gauge in Gauge if gauge in readings}
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file that other processes see whole or not at all."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
         file.write(data)

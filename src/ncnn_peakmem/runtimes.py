@@ -32,10 +32,21 @@ class RuntimeNotFound(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """One ncnn build: its version and the file that holds the module `ncnn.ncnn`."""
+    """One ncnn build: its version and the file that holds the module `ncnn.ncnn`.
+
+    `RuntimeNotFound` where the version cannot be ordered among others.
+    """
 
     version: str
     module: Path
+
+    def __post_init__(self) -> None:
+        try:
+            Version(self.version)
+        except InvalidVersion:
+            raise RuntimeNotFound(
+                f"{self.module} calls itself version {self.version!r}, which is none such as 1.0.20260526"
+            ) from None
 
     @property
     def release(self) -> Version:
@@ -117,14 +128,8 @@ def _installed_into(folder: Path, requirement: str, progress: Progress) -> Runti
 def _pip_install(requirement: str, target: Path) -> None:
     # Options, but never an address: pip asks whatever index its user has set.
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
-    result = subprocess.run(
-        [*command, "--disable-pip-version-check", "--no-compile", "--target", str(target), requirement],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_INSTALL_TIMEOUT_SECONDS,
-        check=False,
-    )
+    options = ["--disable-pip-version-check", "--no-compile", "--target", str(target)]
+    result = _run([*command, *options, requirement], _INSTALL_TIMEOUT_SECONDS)
     if result.returncode != 0 or not (target / "ncnn").is_dir():
         shutil.rmtree(target, ignore_errors=True)
         said = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or [
@@ -157,16 +162,24 @@ def _asked_version(module: Path) -> str:
         "import importlib.util as u, sys; spec = u.spec_from_file_location('ncnn', sys.argv[1]);"
         "module = u.module_from_spec(spec); spec.loader.exec_module(module); print(module.__version__)"
     )
-    result = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", script, os.fspath(module)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=_ASK_TIMEOUT_SECONDS,
-        check=False,
-    )
+    command = [sys.executable, "-I", "-S", "-B", "-c", script, os.fspath(module)]
+    result = _run(command, _ASK_TIMEOUT_SECONDS)
     version = result.stdout.strip()
     if result.returncode != 0 or not version:
         cause = (result.stderr.strip().splitlines() or [f"exit status {result.returncode}"])[-1]
         raise RuntimeNotFound(f"{module} could not be loaded as ncnn: {cause}")
     return version
+
+
+def _run(command: list[str], timeout_seconds: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise RuntimeNotFound(f"{command[-1]}: still not done after {timeout_seconds:g} s") from None

@@ -11,7 +11,7 @@ VALID = """\
 schema: 1
 default_profile: small
 reference_release: 1.0.20260526
-phase_timeout_seconds: 120
+step_timeout_seconds: 120
 loops: {minimum: 12, maximum: 400, settle_factor: 2}
 networks:
   resnet18: {topology: resnet18}

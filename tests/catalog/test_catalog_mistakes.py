@@ -41,7 +41,7 @@ SETTINGS = [
         "schema: 1\nnetwork: {}  #!\n",
         (
             "network: 'network' is no key (did you mean 'networks'?); allowed: axes, default_profile, loops, "
-            "networks, phase_timeout_seconds, profiles, reference_release, schema, tolerances"
+            "networks, profiles, reference_release, schema, step_timeout_seconds, tolerances"
         ),
     ),
     (
@@ -55,9 +55,9 @@ SETTINGS = [
         "last year",
         "reference_release: found 'last year'; allowed: a version of ncnn such as 1.0.20260526",
     ),
-    ("seconds: 120", "seconds: 0", "phase_timeout_seconds: found 0; allowed: more than 0"),
-    ("seconds: 120", "seconds: 1e999", "phase_timeout_seconds: found inf; allowed: a finite number"),
-    ("seconds: 120", "seconds: 2 min", "phase_timeout_seconds: found '2 min'; allowed: a number"),
+    ("seconds: 120", "seconds: 0", "step_timeout_seconds: found 0; allowed: more than 0"),
+    ("seconds: 120", "seconds: 1e999", "step_timeout_seconds: found inf; allowed: a finite number"),
+    ("seconds: 120", "seconds: 2 min", "step_timeout_seconds: found '2 min'; allowed: a number"),
     ("minimum: 12", "minimum: 0", "loops.minimum: found 0; allowed: 1 or more"),
     ("minimum: 12", "minimum: 1.5", "loops.minimum: found 1.5; allowed: a whole number"),
     ("minimum: 12", "minimum: ", "loops.minimum: found nothing; allowed: a whole number"),

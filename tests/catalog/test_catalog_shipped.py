@@ -61,7 +61,7 @@ def test_settings(shipped: Catalog) -> None:
     assert shipped.path == SHIPPED
     assert shipped.default_profile == "article"
     assert shipped.reference_release == "1.0.20260526"
-    assert shipped.phase_timeout_seconds == 120
+    assert shipped.step_timeout_seconds == 120
 
 
 def test_tolerances(shipped: Catalog) -> None:

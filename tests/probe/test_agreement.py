@@ -85,9 +85,9 @@ def test_heap_peak_is_heaptracks(model: ModelFiles, heaptrack_peak: Callable[[li
     ]
 
     # heaptrack counts the interpreter's own heap as well.
-    ours = heaptrack_peak([interpreter, *flags]) - heaptrack_peak(importing)
+    theirs = heaptrack_peak([interpreter, *flags]) - heaptrack_peak(importing)
 
-    assert reading.peak(Metric.PEAK) == pytest.approx(ours, rel=0.01)
+    assert reading.peak(Metric.PEAK) == pytest.approx(theirs, rel=0.01)
 
 
 @pytest.fixture

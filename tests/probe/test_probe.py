@@ -14,7 +14,16 @@ import pytest
 from ncnn_peakmem import runtimes
 from ncnn_peakmem.measurement import Caveat, Gauge, Metric, OutcomeKind, Phase, Reading
 from ncnn_peakmem.network import InputBlob, Loops, ModelFiles
-from ncnn_peakmem.probe import Conditions, Job, probe, process_gauge, process_status
+from ncnn_peakmem.probe import (
+    Conditions,
+    Job,
+    heap_gauge,
+    launcher,
+    probe,
+    process_gauge,
+    process_status,
+)
+from ncnn_peakmem.probe.heap_trace import stretches
 from ncnn_peakmem.runtimes import Runtime
 
 Measure = Callable[..., Reading]
@@ -189,14 +198,36 @@ def test_controls_hold_in_the_child(measure: Measure, tmp_path: Path) -> None:
     assert reading.caveats == ()
 
 
-def test_control_that_cannot_be_had_is_a_caveat(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_status, "ADDR_NO_RANDOMIZE", 0x0800000)
+def test_controls_that_cannot_be_had_are_caveats(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "_controls", lambda *_: lambda: None)
     monkeypatch.setattr(process_gauge, "reset_vm_hwm", lambda _: False)
 
-    reading = measure(Gauge.PAGES)
+    reading = measure(Gauge.PAGES, conditions=Conditions(cpu=min(os.sched_getaffinity(0))))
 
     assert reading.outcome.ok
-    assert set(reading.caveats) >= {Caveat.NO_PHASE_HWM}
+    assert set(reading.caveats) == {
+        Caveat.ASLR_ON,
+        Caveat.THP_ON,
+        Caveat.NOT_PINNED,
+        Caveat.NO_PHASE_HWM,
+    }
+
+
+def test_cpu_that_is_not_to_be_had_is_a_caveat(measure: Measure) -> None:
+    reading = measure(Gauge.PAGES, conditions=Conditions(cpu=1023))
+
+    assert reading.outcome.ok
+    assert reading.caveats == (Caveat.NOT_PINNED,)
+
+
+def test_recording_that_breaks_off_is_failed(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap_gauge, "stretches", lambda trace: list(stretches(trace))[:3])
+
+    reading = measure(Gauge.HEAP)
+
+    assert reading.outcome.kind is OutcomeKind.FAILED
+    assert reading.outcome.cause == "the recording of the heap broke off before prepare_input"
+    assert list(reading.phases) == [Phase.IMPORT, Phase.LOAD_PARAM, Phase.LOAD_MODEL]
 
 
 def test_child_dies_with_its_parent(small_model: ModelFiles, tmp_path: Path) -> None:
@@ -213,7 +244,10 @@ def test_child_dies_with_its_parent(small_model: ModelFiles, tmp_path: Path) -> 
         "model = ModelFiles(param, None, (), (), '');"
         "probe(Gauge.PAGES, Job(Runtime('1', module), model, {}), Loops(), Conditions())"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script, str(runtime.module), str(small_model.param)])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(runtime.module), str(small_model.param)],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
     child = psutil.Process(int(meeting.read_text()))
 
     parent.kill()
@@ -300,7 +334,7 @@ def test_crash_is_an_outcome_in_its_phase(
 def test_hang_is_timed_out_and_leaves_no_process(measure: Measure, tmp_path: Path, gauge: Gauge) -> None:
     body = NET + "    def load_model(self, reader):\n        while True: time.sleep(1)\n"
 
-    reading = measure(gauge, runtime=fake(tmp_path, body), conditions=Conditions(phase_timeout_seconds=2))
+    reading = measure(gauge, runtime=fake(tmp_path, body), conditions=Conditions(step_timeout_seconds=2))
 
     assert reading.outcome.kind is OutcomeKind.TIMED_OUT
     assert reading.outcome.phase is Phase.LOAD_MODEL

@@ -20,8 +20,8 @@ def test_what_was_measured_but_not_judged_is_counted(report: RunReport) -> None:
 
 def test_a_run_that_measured_nothing_still_speaks(report: RunReport) -> None:
     empty = RunReport(MeasurementSet(report.measured.ncnn, report.measured.machine))
-    assert empty.headline == "0 cases judged"
-    assert empty.comparison.startswith("ncnn 1.0.20230223, without a baseline, on linux-x86_64-avx512")
+    assert empty.headline == "0 cases measured, none judged"
+    assert empty.comparison.startswith("ncnn 1.0.20230223 on linux-x86_64-avx512")
 
 
 def test_red_and_calm(report: RunReport, calm_report: RunReport, shrunk: Verdict) -> None:

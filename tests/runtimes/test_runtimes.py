@@ -60,6 +60,23 @@ def test_module_that_crashes_when_loaded_is_told(tmp_path: Path) -> None:
         runtimes.from_directory(tmp_path)
 
 
+def test_build_without_an_orderly_version_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ncnn").mkdir()
+    (tmp_path / "ncnn" / "ncnn.py").write_text("__version__ = '1.0.git-abc'")
+
+    with pytest.raises(RuntimeNotFound, match=r"calls itself version '1\.0\.git-abc'"):
+        runtimes.from_directory(tmp_path)
+
+
+def test_module_that_hangs_when_loaded_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "_ASK_TIMEOUT_SECONDS", 0.2)
+    (tmp_path / "ncnn").mkdir()
+    (tmp_path / "ncnn" / "ncnn.py").write_text("while True: pass")
+
+    with pytest.raises(RuntimeNotFound, match=r"still not done after 0\.2 s"):
+        runtimes.from_directory(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["banana", "2026-05-26", "1.0.x"])
 def test_name_that_is_no_runtime_is_answered_with_what_is(tmp_path: Path, name: str) -> None:
     with pytest.raises(RuntimeNotFound, match=r"give `installed`, a release"):

@@ -36,7 +36,7 @@ SCHEMA = 1
 """The version of the file format.
 
 1. Per case the model's digest; per gauge the outcome, loops, settled_at, caveats (only where there
-   are any) and the judged metrics of every phase, gross, phase `import` (the floor) included.
+   are any) and the stored metrics of every phase, gross, phase `import` (the floor) included.
 """
 
 # No process holds more: 48 bits is all the address space that today's Linux gives one by default.
@@ -58,7 +58,7 @@ class BaselineError(ValueError):
 
 
 def render(measured: MeasurementSet) -> bytes:
-    """The file's text: only judged metrics, cases by id, all else in the order of its enum."""
+    """The file's text: only metrics worth storing, cases by id, all else in the order of its enum."""
     document = {
         "schema": SCHEMA,
         "ncnn": measured.ncnn,
@@ -119,7 +119,7 @@ def _ok_in_short(outcome: object) -> object:
     return {"kind": "ok"} if outcome == "ok" else outcome
 
 
-def _judged_only(readings: dict[Gauge, _Reading]) -> dict[Gauge, _Reading]:
+def _stored_only(readings: dict[Gauge, _Reading]) -> dict[Gauge, _Reading]:
     if not readings:
         raise ValueError("the case has no readings")
     for gauge, reading in readings.items():
@@ -151,7 +151,7 @@ class _Reading(_Strict):
 
 class _Case(_Strict):
     model: _Name
-    readings: Annotated[dict[Gauge, _Reading], AfterValidator(_judged_only)]
+    readings: Annotated[dict[Gauge, _Reading], AfterValidator(_stored_only)]
 
 
 class _File(_Strict):

@@ -59,7 +59,7 @@ class Catalog:
 
     path: Path
     reference_release: str
-    phase_timeout_seconds: float
+    step_timeout_seconds: float
     default_profile: str
     networks: Mapping[str, Network]
     precisions: Mapping[str, Precision]

@@ -44,7 +44,7 @@ def _catalog(path: Path, entry: CatalogEntry) -> Catalog:
     return Catalog(
         path=path,
         reference_release=entry.reference_release,
-        phase_timeout_seconds=entry.phase_timeout_seconds,
+        step_timeout_seconds=entry.step_timeout_seconds,
         default_profile=entry.default_profile,
         networks={name: _network(name, network, loops) for name, network in entry.networks.items()},
         precisions={name: network.precision for name, network in entry.networks.items()},

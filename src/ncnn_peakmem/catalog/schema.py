@@ -110,7 +110,7 @@ class CatalogEntry(Table):
     schema_version: field.Schema = Field(alias="schema")
     default_profile: field.ProfileName
     reference_release: field.Release
-    phase_timeout_seconds: field.Seconds
+    step_timeout_seconds: field.Seconds
     loops: LoopsChange = LoopsChange()
     networks: field.Some[dict[field.Name, NetworkEntry]]
     axes: dict[field.Name, AxisEntry]

@@ -33,6 +33,9 @@ def _read(job: Job, count: int, loops: Loops, conditions: Conditions) -> Reading
     with Child(job, conditions, traced=True) as child:
         outcome = _carry_out(child, commands)
         recorded = list(stretches(child.folder / TRACE))
+    if outcome.ok and len(recorded) < len(commands):
+        command, phase = commands[len(recorded)]
+        outcome = Outcome(OutcomeKind.FAILED, f"the recording of the heap broke off before {command}", phase)
     phases, plateau = _by_phase(commands, recorded)
     if outcome.ok and loops.growing(plateau.loops, plateau.settled_at):
         caveats.append(Caveat.STILL_GROWING)

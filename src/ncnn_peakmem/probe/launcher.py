@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -46,7 +47,7 @@ class ProbeEnded(Exception):
 class Conditions:
     """What every child of a run is held to. `cpu` pins the children that run one thread."""
 
-    phase_timeout_seconds: float = 120.0
+    step_timeout_seconds: float = 120.0
     cpu: int | None = None
     memory_limit_bytes: int | None = None
 
@@ -151,12 +152,12 @@ class Child:
 
     def _answer(self, name: str, phase: Phase) -> str:
         """The child's next line; what it writes to stderr meanwhile is kept, so that it can never block."""
-        deadline = time.monotonic() + self._conditions.phase_timeout_seconds
+        deadline = time.monotonic() + self._conditions.step_timeout_seconds
         while b"\n" not in self._answers:
             left = deadline - time.monotonic()
             if left <= 0:
                 self._process.kill()
-                seconds = self._conditions.phase_timeout_seconds
+                seconds = self._conditions.step_timeout_seconds
                 raise ProbeEnded(
                     Outcome(OutcomeKind.TIMED_OUT, f"{name} did not end within {seconds:g} s", phase)
                 )
@@ -251,7 +252,8 @@ def _controls(cpu: int | None, memory_limit_bytes: int | None) -> Callable[[], N
         _libc.prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
         _libc.personality(_libc.personality(_PERSONALITY_QUERY) | process_status.ADDR_NO_RANDOMIZE)
         if cpu is not None:
-            os.sched_setaffinity(0, {cpu})
+            with suppress(OSError):
+                os.sched_setaffinity(0, {cpu})
         if memory_limit_bytes is not None:
             resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
 

@@ -65,6 +65,9 @@ def randomised(pid: int) -> bool:
 
 
 def out_of_memory_kills() -> int:
-    """How many processes the kernel has killed for want of memory since it booted."""
-    match = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+    """How many processes the kernel has killed for want of memory so far; 0 where it does not tell."""
+    try:
+        match = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
     return int(match.group(1)) if match else 0

@@ -30,14 +30,18 @@ class RunReport:
     @property
     def headline(self) -> str:
         """Such as `72 cases judged: 70 same, 1 improved, 1 regressed`."""
+        if not self.verdicts:
+            return f"{quantity.counted(len(self.measured.cases), 'case')} measured, none judged"
         told = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
-        judged = f"{quantity.counted(len(self.verdicts), 'case')} judged" + (f": {told}" if told else "")
+        judged = f"{quantity.counted(len(self.verdicts), 'case')} judged: {told}"
         return judged + (f"; {len(self.unjudged)} measured, but not judged" if self.unjudged else "")
 
     @property
     def comparison(self) -> str:
         """What was compared with what, and where."""
         machine = self.measured.machine.id
+        if not self.verdicts:
+            return f"ncnn {self.measured.ncnn} on {machine}"
         return comparison(self.measured.ncnn, self.baseline_version, machine, self.baseline_note)
 
     @property
