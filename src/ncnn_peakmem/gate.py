@@ -37,16 +37,13 @@ class Gate:
 
     def judge(self, case: Case) -> Verdict:
         """Measure the case, judge it, and keep the verdict with the run."""
-        measured = self.measure(case)
-        baseline = self.baseline(case)
         verdict = judge(
-            measured,
-            baseline,
+            self.measure(case),
+            self.baseline(case),
             self.catalog.tolerances(case.network),
             same_release=self.baseline_version == self.run.runtime.version,
+            missing=self._missing,
         )
-        if baseline is None and self.missing_reason:
-            verdict = replace(verdict, reason=self.missing_reason)
         write_whole(self._kept("verdicts", case), _VERDICT.dump_json(verdict))
         return verdict
 
@@ -118,14 +115,14 @@ class Gate:
         )
 
     @cached_property
-    def missing_reason(self) -> str:
-        """Why no case has a baseline; empty where they could have one."""
+    def _missing(self) -> str:
+        """Why a case has no baseline."""
         if self.stored is not None or self._reference is not None:
-            return ""
+            return "no baseline"
         versions = self.store.versions(self.run.machine)
         if versions:
             return f"no baseline of ncnn {self.run.runtime.version} or older (the oldest is {versions[0]})"
-        return self._reference_error
+        return f"no baseline for this machine class, and the reference release: {self._reference_runtime}"
 
     @cached_property
     def stored(self) -> MeasurementSet | None:
@@ -145,10 +142,6 @@ class Gate:
             return from_release(self.catalog.reference_release, self.run.cache.root, self.run.progress)
         except RuntimeNotFound as error:
             return error
-
-    @property
-    def _reference_error(self) -> str:
-        return f"no baseline for this machine class, and the reference release: {self._reference_runtime}"
 
 
 def _fails_anew(measured: Measurement, stored: Measurement | None) -> bool:

@@ -35,13 +35,21 @@ _PHASES = tuple(phase for phase in Phase if phase is not Phase.IMPORT)
 
 
 def judge(
-    measured: Measurement, baseline: Measurement | None, tolerances: Tolerances, *, same_release: bool
+    measured: Measurement,
+    baseline: Measurement | None,
+    tolerances: Tolerances,
+    *,
+    same_release: bool,
+    missing: str = "no baseline",
 ) -> Verdict:
-    """Compare the gauges that were measured with the baseline's; the gravest finding is the verdict."""
+    """Compare the gauges that were measured with the baseline's; the gravest finding is the verdict.
+
+    `missing` says why there is no baseline where there is none.
+    """
     if not measured.readings:
         return Verdict(measured.case, VerdictKind.BROKEN, "nothing was measured")
     if baseline is None:
-        return _new(measured, "no baseline")
+        return _new(measured, missing)
     if measured.model == NO_MODEL != baseline.model:
         return Verdict(measured.case, VerdictKind.BROKEN, in_words(measured.outcome))
     if measured.model != baseline.model:
