@@ -1,25 +1,29 @@
-"""`ncnn-peakmem`: the engine without pytest.
-
-Exit codes: 0 measured, 2 usage, 3 could not be measured.
-"""
+"""`ncnn-peakmem measure`: one network on one ncnn build."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 
-from ncnn_peakmem import __version__, catalog, machine, runtimes
+from ncnn_peakmem import catalog, machine, runtimes
 from ncnn_peakmem.case import Case, OptionChoice, Precision
 from ncnn_peakmem.catalog import KNOWN_OPTIONS, CatalogError
+from ncnn_peakmem.cli.arguments import (
+    COULD_NOT_MEASURE,
+    CouldNotMeasure,
+    ShapeParameter,
+    cache_dir_option,
+    gauge_option,
+    models_option,
+    told_as,
+)
 from ncnn_peakmem.conversion import Cache, ConversionError, convert
 from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet
 from ncnn_peakmem.network import Loops, NcnnFiles, Network, OnnxFile, Shape
@@ -28,27 +32,6 @@ from ncnn_peakmem.reports import json_report
 from ncnn_peakmem.reports.measurement_table import tables
 from ncnn_peakmem.reports.run_report import RunReport
 from ncnn_peakmem.run import read_gauges
-
-COULD_NOT_MEASURE = 3
-
-
-class CouldNotMeasure(click.ClickException):
-    """There is no figure to show; the text says why."""
-
-    exit_code = COULD_NOT_MEASURE
-
-
-class ShapeParameter(click.ParamType[Shape]):
-    """A shape such as 1,3,224,224, batch first."""
-
-    name = "shape"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shape:
-        """The shape as a tuple."""
-        sizes = str(value).split(",")
-        if not all(re.fullmatch(r"\s*[1-9]\d{0,8}\s*", size) for size in sizes):
-            self.fail(f"{value!r} is no shape: give positive sizes such as 1,3,224,224", param, ctx)
-        return tuple(int(size) for size in sizes)
 
 
 def option_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -59,21 +42,9 @@ def option_flags(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.group()
-@click.version_option(__version__)
-def main() -> None:
-    """Peak memory of the ncnn inference engine: measured, judged, explained."""
-
-
-@main.command()
+@click.command()
 @click.argument("network")
-@click.option(
-    "--models",
-    type=click.Path(path_type=Path),
-    default="models.yaml",
-    show_default=True,
-    help="Where networks are named.",
-)
+@models_option()
 @click.option(
     "--ncnn",
     "runtime",
@@ -95,19 +66,9 @@ def main() -> None:
     help="Shape of an input where the file does not tell it, such as 1,3,224,224.",
 )
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True)
-@click.option(
-    "--gauge",
-    "gauges",
-    type=click.Choice([gauge.value for gauge in Gauge]),
-    multiple=True,
-    help="Default: all three.",
-)
+@gauge_option()
 @click.option("--loops", type=click.IntRange(1, 100_000), help="Inferences at least.")
-@click.option(
-    "--cache-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where converted models and installed releases are kept.",
-)
+@cache_dir_option()
 @click.option("--json", "as_json", is_flag=True, help="For programs, on standard output.")
 @option_flags
 def measure(
@@ -117,7 +78,7 @@ def measure(
     weights: Path | None,
     shapes: tuple[Shape, ...],
     threads: int,
-    gauges: tuple[str, ...],
+    gauges: tuple[Gauge, ...],
     loops: int | None,
     cache_dir: Path | None,
     as_json: bool,
@@ -132,7 +93,7 @@ def measure(
     if Path(network).suffix in {".onnx", ".param"}:
         found, precision = _from_file(Path(network), weights), Precision.FP32
     else:
-        with _told_as(click.UsageError, CatalogError):
+        with told_as(click.UsageError, CatalogError):
             known = catalog.load(models)
             found, precision = known.network(network), known.precisions[network]
         conditions = replace(conditions, step_timeout_seconds=known.step_timeout_seconds)
@@ -145,13 +106,12 @@ def measure(
     cache = Cache(cache_dir)
     with (
         console.status("starting") as status,
-        _told_as(CouldNotMeasure, ConversionError, runtimes.RuntimeNotFound),
+        told_as(CouldNotMeasure, ConversionError, runtimes.RuntimeNotFound),
     ):
         build = runtimes.resolve(runtime, cache.root, status.update)
         model = convert(found, cache, status.update)
         status.update(f"measuring {case.id}")
-        asked = frozenset(Gauge(gauge) for gauge in gauges) or frozenset(Gauge)
-        readings = read_gauges(asked, build, case, model, found.loops, conditions)
+        readings = read_gauges(gauges, build, case, model, found.loops, conditions)
     measurement = Measurement(case.id, model.digest, readings)
     if as_json:
         measured = MeasurementSet(build.version, machine.detect(), {case.id: measurement})
@@ -183,12 +143,3 @@ def _choices(flags: dict[str, bool | None]) -> tuple[OptionChoice, ...]:
         for name, value in sorted(flags.items())
         if value is not None
     )
-
-
-@contextmanager
-def _told_as(kind: type[click.ClickException], *expected: type[Exception]) -> Iterator[None]:
-    """Turn what the engine raises for people into what click shows them."""
-    try:
-        yield
-    except expected as error:
-        raise kind(str(error)) from error

@@ -1,0 +1,91 @@
+"""What several commands take on their command lines, and how they tell what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ncnn_peakmem.measurement import Gauge
+from ncnn_peakmem.network import Shape
+
+REGRESSED = 1
+COULD_NOT_MEASURE = 3
+
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class CouldNotMeasure(click.ClickException):
+    """There is no figure to show; the text says why."""
+
+    exit_code = COULD_NOT_MEASURE
+
+
+class ShapeParameter(click.ParamType[Shape]):
+    """A shape such as 1,3,224,224, batch first."""
+
+    name = "shape"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shape:
+        """The shape as a tuple."""
+        sizes = str(value).split(",")
+        if not all(re.fullmatch(r"\s*[1-9]\d{0,8}\s*", size) for size in sizes):
+            self.fail(f"{value!r} is no shape: give positive sizes such as 1,3,224,224", param, ctx)
+        return tuple(int(size) for size in sizes)
+
+
+def models_option() -> _Decorator:
+    """`--models FILE`."""
+    return click.option(
+        "--models",
+        type=click.Path(path_type=Path),
+        default="models.yaml",
+        show_default=True,
+        help="Where networks are named.",
+    )
+
+
+def cache_dir_option() -> _Decorator:
+    """`--cache-dir DIR`, None where the user's own cache folder is meant."""
+    return click.option(
+        "--cache-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where converted models and installed releases are kept.",
+    )
+
+
+def baseline_dir_option() -> _Decorator:
+    """`--baseline-dir DIR`."""
+    return click.option(
+        "--baseline-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        default="baselines",
+        show_default=True,
+        help="Where baselines are kept.",
+    )
+
+
+def gauge_option(*default: Gauge) -> _Decorator:
+    """`--gauge NAME`, more than once; the parameter `gauges` is a tuple of `Gauge`."""
+    return click.option(
+        "--gauge",
+        "gauges",
+        type=click.Choice(Gauge, case_sensitive=False),
+        multiple=True,
+        default=default or tuple(Gauge),
+        show_default=", ".join(default or Gauge),
+        help="What to read; may be given more than once.",
+    )
+
+
+@contextmanager
+def told_as(kind: type[click.ClickException], *expected: type[Exception]) -> Iterator[None]:
+    """Turn what the engine raises for people into what click shows them."""
+    try:
+        yield
+    except expected as error:
+        raise kind(str(error)) from error
