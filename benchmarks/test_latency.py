@@ -14,6 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from fixtures.suite import Suite
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.conversion import convert
+from ncnn_peakmem.gate import Gate
 from ncnn_peakmem.measurement import JUDGED, Measurement
 from ncnn_peakmem.probe import Job, Stopwatch
 
@@ -25,11 +26,12 @@ INFER_ROUNDS = 10
 def start(
     network_case: Case,
     suite: Suite,
+    build: Gate,
     memory_probe: Callable[[Case], Measurement],
     benchmark: BenchmarkFixture,
 ) -> Iterator[Callable[[], Stopwatch]]:
     """Starts a fresh child that has imported ncnn; the last one started is ended with the test."""
-    run = suite.gate.run
+    run = build.run
     measured = memory_probe(network_case)
     if not measured.outcome.ok:
         pytest.skip(f"{network_case.id} cannot be timed: {measured.outcome.cause}")

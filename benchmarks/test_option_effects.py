@@ -10,6 +10,7 @@ from fixtures.suite import Suite
 from ncnn_peakmem import param_file
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.conversion import convert
+from ncnn_peakmem.gate import Gate
 from ncnn_peakmem.measurement import Gauge, Measurement, Metric, Phase, Reading
 
 Pair = tuple[Case, Case]
@@ -48,14 +49,14 @@ def test_light_mode_lowers_the_peak(readings: Callable[[Gauge], tuple[Reading, R
 
 @pytest.mark.peakmem_pair("fp16", "half", "single")
 def test_fp16_flags_only_shrink_inner_product_weights(
-    pair: Pair, readings: Callable[[Gauge], tuple[Reading, Reading]], suite: Suite
+    pair: Pair, readings: Callable[[Gauge], tuple[Reading, Reading]], suite: Suite, build: Gate
 ) -> None:
     """On x86 no blob is ever held in fp16: two bytes per InnerProduct weight are all that the flags save."""
-    machine = suite.gate.run.machine
+    machine = build.run.machine
     if "f16c" not in machine.isa:
         pytest.skip(f"says something of x86 with f16c, not of {machine.id}")
     half, single = readings(Gauge.HEAP)
-    model = convert(suite.catalog.networks[pair[0].network], suite.gate.run.cache)
+    model = convert(suite.catalog.networks[pair[0].network], build.run.cache)
     layers = param_file.read(model.param).layers
     weights = sum(
         int(str(layer.params[WEIGHT_DATA_SIZE])) for layer in layers if layer.type == "InnerProduct"

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.suite import Suite
 from ncnn_peakmem.case import Case
+from ncnn_peakmem.gate import Gate
 from ncnn_peakmem.measurement import JUDGED, Gauge, Measurement, Metric, Phase
 from ncnn_peakmem.reports import quantity
 from ncnn_peakmem.tolerance import Tolerance
@@ -42,24 +43,27 @@ def test_floor_is_the_articles(floor: Measurement, record_property: Callable[[st
 
 
 def test_floor_does_not_depend_on_the_network(
-    suite: Suite, memory_probe: Callable[[Case], Measurement], floor: Measurement
+    suite: Suite, build: Gate, memory_probe: Callable[[Case], Measurement], floor: Measurement
 ) -> None:
     """Another network stands on the same floor: figures net of it can be compared."""
     others = [case for case in suite.cases if case.network != suite.cases[-1].network]
     if not others or Gauge.PAGES not in floor.readings:
         pytest.skip("needs a second network in the profile, and gauge pages")
-    page = suite.gate.run.machine.page_bytes
+    page = build.run.machine.page_bytes
     here, there = (measured.readings[Gauge.PAGES] for measured in (floor, memory_probe(others[-1])))
     for metric in JUDGED[Gauge.PAGES]:
         assert abs(here.floor(metric) - there.floor(metric)) <= page, metric
 
 
-def test_floor_against_the_baseline(suite: Suite, floor: Measurement) -> None:
+def test_floor_against_the_baseline(suite: Suite, build: Gate, floor: Measurement) -> None:
     """The floor has not grown by more than another patch release of Python explains."""
-    stored = suite.gate.stored
-    baseline = stored.cases.get(floor.case) if stored is not None else None
-    if baseline is None or suite.settings.update:
-        pytest.skip("there is no stored baseline to compare the floor with")
+    if suite.settings.update:
+        pytest.skip("baselines are being updated")
+    reference = build.reference if build.against else build.stored
+    found = reference.find(suite.cases[-1], suite.catalog.networks[suite.cases[-1].network])
+    if found is None:
+        pytest.skip("there is no baseline to compare the floor with")
+    baseline = found.measurement
     gauges = {Gauge.PAGES, Gauge.DEPLOYED} & floor.readings.keys() & baseline.readings.keys()
     if not gauges:
         pytest.skip("no gauge that has a floor is measured in this run")
@@ -69,6 +73,7 @@ def test_floor_against_the_baseline(suite: Suite, floor: Measurement) -> None:
             if now - then > FLOOR_TOLERANCE.bytes_for(then):
                 pytest.fail(
                     f"{gauge} {metric} of the runtime alone is {quantity.size(now)}, "
-                    f"baseline {quantity.size(then)}: {quantity.difference(now - then)}",
+                    f"baseline {quantity.size(then)}: {quantity.difference(now - then)}\n"
+                    f"  ncnn {build.run.runtime.title} against {found.ncnn}",
                     pytrace=False,
                 )

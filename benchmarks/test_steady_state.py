@@ -13,6 +13,7 @@ import pytest
 from fixtures.suite import Suite
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.conversion import convert
+from ncnn_peakmem.gate import Gate
 from ncnn_peakmem.measurement import Gauge, Measurement, Phase
 from ncnn_peakmem.network import Loops
 from ncnn_peakmem.probe import Job, probe
@@ -27,9 +28,11 @@ def test_looping_reaches_a_plateau(case: Case, measurement: Measurement) -> None
 
 
 @pytest.mark.peakmem_choice("lightmode", "heavy")
-def test_plateau_lasts(network_case: Case, suite: Suite, memory_probe: Callable[[Case], Measurement]) -> None:
+def test_plateau_lasts(
+    network_case: Case, suite: Suite, build: Gate, memory_probe: Callable[[Case], Measurement]
+) -> None:
     """Twice as many loops see the same heap, to the byte."""
-    run = suite.gate.run
+    run = build.run
     network = suite.catalog.networks[network_case.network]
     if Gauge.HEAP not in run.gauges:
         pytest.skip("gauge heap is not measured in this run")

@@ -56,7 +56,6 @@ def test_an_update_is_found_where_the_class_and_version_say(
 def test_an_empty_store_has_nothing(store: BaselineStore, machine: MachineClass) -> None:
     assert store.versions(machine) == ()
     assert store.machine_classes() == ()
-    assert store.newest_not_after(machine, VERSION) is None
     with pytest.raises(BaselineError, match=r"1\.0\.20240410\.json: cannot be read: No such file"):
         store.load(machine, VERSION)
 
@@ -74,28 +73,6 @@ def test_versions_are_ordered_as_versions(
         "1.0.20240410",
         "1.0.20240410.post1",
     ]
-
-
-@pytest.mark.parametrize(
-    ("measured_version", "judged_against"),
-    [
-        ("1.0.20230223", "1.0.20221128"),
-        ("1.0.20221128", "1.0.20221128"),
-        ("1.0.20261020", "1.0.20240410"),
-        ("1.0.20220729", None),
-    ],
-)
-def test_the_newest_version_that_is_not_newer_counts(
-    store: BaselineStore,
-    measured: MeasurementSet,
-    machine: MachineClass,
-    measured_version: str,
-    judged_against: str | None,
-) -> None:
-    for version in ("1.0.20240410", "1.0.20221128"):
-        store.update(replace(measured, ncnn=version))
-    found = store.newest_not_after(machine, Version(measured_version))
-    assert (found and found.ncnn) == judged_against
 
 
 def test_what_did_not_run_stays(

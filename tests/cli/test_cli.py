@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,22 +12,6 @@ import pytest
 from ncnn_peakmem.runtimes import Runtime
 
 USAGE, COULD_NOT_MEASURE = 2, 3
-
-
-@pytest.fixture
-def ncnn_peakmem(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from ncnn_peakmem.cli import main; main()"]
-        return subprocess.run(
-            [*command, *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
 
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
@@ -47,7 +30,7 @@ def test_json_is_all_that_standard_output_has(ncnn_peakmem: Program, small_param
     result = ncnn_peakmem("measure", small_param, "--json", "--gauge", "heap", "--no-lightmode")
 
     document = json.loads(result.stdout)
-    (case,) = document["cases"]
+    (case,) = document["runs"][0]["cases"]
     assert case["case"] == "small-fp32-no_lightmode-t1"
     assert list(case["measurement"]["readings"]) == ["heap"]
 
@@ -55,7 +38,9 @@ def test_json_is_all_that_standard_output_has(ncnn_peakmem: Program, small_param
 def test_flags_reach_ncnn(ncnn_peakmem: Program, small_param: Path) -> None:
     def peak(*flags: str) -> int:
         text = ncnn_peakmem("measure", small_param, "--json", "--gauge", "heap", *flags).stdout
-        steady = json.loads(text)["cases"][0]["measurement"]["readings"]["heap"]["phases"]["steady"]
+        steady = json.loads(text)["runs"][0]["cases"][0]["measurement"]["readings"]["heap"]["phases"][
+            "steady"
+        ]
         return int(steady["peak"])
 
     assert peak("--lightmode") < peak("--no-lightmode")
@@ -65,7 +50,7 @@ def test_flags_reach_ncnn(ncnn_peakmem: Program, small_param: Path) -> None:
 def test_loops_are_at_least_what_was_asked(ncnn_peakmem: Program, small_param: Path) -> None:
     result = ncnn_peakmem("measure", small_param, "--json", "--gauge", "pages", "--loops", 33)
 
-    assert json.loads(result.stdout)["cases"][0]["measurement"]["readings"]["pages"]["loops"] >= 33
+    assert json.loads(result.stdout)["runs"][0]["cases"][0]["measurement"]["readings"]["pages"]["loops"] >= 33
 
 
 def test_stand_in_is_measured(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ncnn_peakmem.baselines import Change, Verdict, VerdictKind
@@ -34,6 +36,7 @@ def grown() -> Verdict:
         VerdictKind.REGRESSED,
         changes=(peak, live, first, steady, pages),
         peaks=(peak, pages, calm),
+        against="1.0.20221128",
     )
 
 
@@ -112,7 +115,6 @@ def report(
     return RunReport(
         measured=MeasurementSet("1.0.20230223", machine, measured),
         verdicts=verdicts,
-        baseline_version="1.0.20221128",
         baseline_note="measured in this run",
         baseline_file="baselines/class/1.0.20221128.json",
         stale=("gone-t1", "lost-t1"),
@@ -122,4 +124,5 @@ def report(
 @pytest.fixture
 def calm_report(machine: MachineClass, calm: list[Verdict]) -> RunReport:
     measured = {verdict.case: heap_alone(verdict.case) for verdict in calm}
-    return RunReport(MeasurementSet("1.0.20230223", machine, measured), tuple(calm), "1.0.20230223")
+    verdicts = tuple(replace(verdict, against="1.0.20230223") for verdict in calm)
+    return RunReport(MeasurementSet("1.0.20230223", machine, measured), verdicts)

@@ -14,7 +14,6 @@ COMMAND = "pytest benchmarks/ -k 'mobilenet_v1-fp32-light-half-q8-t1' --peakmem-
 def explained(verdict: Verdict, **more: object) -> list[str]:
     arguments: dict[str, object] = {
         "measured_version": "1.0.20230223",
-        "baseline_version": "1.0.20221128",
         "machine_id": "linux-x86_64",
         "command": COMMAND,
     }
@@ -68,7 +67,7 @@ def test_an_improvement_says_how_to_keep_it(shrunk: Verdict) -> None:
 
 
 def test_a_new_case_says_why_and_what_to_run(unknown: Verdict) -> None:
-    assert explained(unknown, baseline_version=None) == [
+    assert explained(unknown) == [
         "alexnet-fp16-light-half-plain-t4   new: no baseline",
         "  ncnn 1.0.20230223, without a baseline, on linux-x86_64",
         f"  accept   {COMMAND}",

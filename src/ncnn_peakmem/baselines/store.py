@@ -55,11 +55,6 @@ class BaselineStore:
         """The baselines of one ncnn version on one machine class."""
         return _load(self.path(machine, version))
 
-    def newest_not_after(self, machine: MachineClass, version: Version) -> MeasurementSet | None:
-        """What `version` is judged against: the newest stored version that is not newer, if there is one."""
-        stored = [candidate for candidate in self.versions(machine) if candidate <= version]
-        return self.load(machine, stored[-1]) if stored else None
-
     def update(self, measured: MeasurementSet) -> Update:
         """Store the gauges of the cases that ran, and leave all others as they are."""
         path = self.path(measured.machine, _version(measured.ncnn, self.folder))
@@ -76,7 +71,8 @@ class BaselineStore:
         return Update(path, dropped)
 
 
-def _load(path: Path) -> MeasurementSet:
+def read(path: Path) -> MeasurementSet:
+    """A baseline file wherever it lies; `BaselineError` where it cannot be used."""
     try:
         with path.open("rb") as stream:
             data = stream.read(_MOST_FILE_BYTES + 1)
@@ -84,7 +80,11 @@ def _load(path: Path) -> MeasurementSet:
         raise BaselineError(path, f"cannot be read: {error.strerror}") from error
     if len(data) > _MOST_FILE_BYTES:
         raise BaselineError(path, f"is larger than {_MOST_FILE_BYTES // 2**20} MiB, so it is not a baseline")
-    stored = record.parse(data, path)
+    return record.parse(data, path)
+
+
+def _load(path: Path) -> MeasurementSet:
+    stored = read(path)
     if stored.machine.id != path.parent.name:
         raise BaselineError(path, f"holds figures of another machine class, {stored.machine.id}")
     if str(_version(stored.ncnn, path)) != path.stem:

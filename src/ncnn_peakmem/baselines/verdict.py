@@ -85,7 +85,8 @@ class Verdict:
 
     `changes` are the figures that moved beyond their tolerance, in the order of gauges, phases and metrics.
     `peaks` has the overall peak of every gauge compared, moved or not, at the phase that reached it.
-    `reason` tells in words what figures cannot.
+    `reason` tells in words what figures cannot. `against` is the ncnn version that the baseline is of, empty
+    where there is none.
     """
 
     case: str
@@ -93,6 +94,7 @@ class Verdict:
     reason: str = ""
     changes: tuple[Change, ...] = ()
     peaks: tuple[Change, ...] = ()
+    against: str = ""
 
     @property
     def accepted(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from ncnn_peakmem import __version__
+from ncnn_peakmem.cli.compare import compare
 from ncnn_peakmem.cli.measure import measure
 
 
@@ -17,5 +18,5 @@ def main() -> None:
     """Peak memory of the ncnn inference engine: measured, judged, explained."""
 
 
-for _command in (measure,):
+for _command in (measure, compare):
     main.add_command(_command)

@@ -16,7 +16,7 @@ from ncnn_peakmem.network import Shape
 REGRESSED = 1
 COULD_NOT_MEASURE = 3
 
-_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class CouldNotMeasure(click.ClickException):
@@ -38,7 +38,7 @@ class ShapeParameter(click.ParamType[Shape]):
         return tuple(int(size) for size in sizes)
 
 
-def models_option() -> _Decorator:
+def models_option() -> Decorator:
     """`--models FILE`."""
     return click.option(
         "--models",
@@ -49,7 +49,7 @@ def models_option() -> _Decorator:
     )
 
 
-def cache_dir_option() -> _Decorator:
+def cache_dir_option() -> Decorator:
     """`--cache-dir DIR`, None where the user's own cache folder is meant."""
     return click.option(
         "--cache-dir",
@@ -58,7 +58,7 @@ def cache_dir_option() -> _Decorator:
     )
 
 
-def baseline_dir_option() -> _Decorator:
+def baseline_dir_option() -> Decorator:
     """`--baseline-dir DIR`."""
     return click.option(
         "--baseline-dir",
@@ -69,7 +69,7 @@ def baseline_dir_option() -> _Decorator:
     )
 
 
-def gauge_option(*default: Gauge) -> _Decorator:
+def gauge_option(*default: Gauge) -> Decorator:
     """`--gauge NAME`, more than once; the parameter `gauges` is a tuple of `Gauge`."""
     return click.option(
         "--gauge",

@@ -1,4 +1,4 @@
-"""The gate: measures a case and judges it against the baseline that applies to it."""
+"""The gate: measures a case and judges it against the figures that apply to it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from packaging.version import Version
 from pydantic import TypeAdapter
 
 from ncnn_peakmem.baselines import BaselineStore, Verdict, in_words, judge
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.catalog import Catalog
+from ncnn_peakmem.gate.reference import Measured, Nothing, Reference, Stored
 from ncnn_peakmem.measurement import Measurement, MeasurementSet
 from ncnn_peakmem.run import Run, write_whole
 from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound, from_release
@@ -21,15 +21,17 @@ _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
 @dataclass(frozen=True)
 class Gate:
-    """Judges the cases of a run.
+    """Judges the cases of a run on one ncnn build.
 
-    A case is judged against the newest stored version that is not newer than the runtime. Where this machine
-    class has no baseline at all, the catalog's reference release is measured in the same run instead.
+    A case is judged against the build `against`, measured in the same run, if there is one. Else against its
+    newest stored version that is not newer than the build under test. Where this machine class has no
+    baseline at all, the catalog's reference release is measured in the same run instead.
     """
 
     run: Run
     catalog: Catalog
     store: BaselineStore
+    against: Runtime | None = None
 
     def measure(self, case: Case) -> Measurement:
         """The case's measurement, taken at most once in the run."""
@@ -37,13 +39,16 @@ class Gate:
 
     def judge(self, case: Case) -> Verdict:
         """Measure the case, judge it, and keep the verdict with the run."""
+        measured = self.measure(case)
+        found = self.reference.find(case, self.catalog.networks[case.network])
         verdict = judge(
-            self.measure(case),
-            self.baseline(case),
+            measured,
+            found.measurement if found else None,
             self.catalog.tolerances(case.network),
-            same_release=self.baseline_version == self.run.runtime.version,
-            missing=self._missing,
+            same_release=found is not None and found.same_build,
+            missing=self.reference.missing,
         )
+        verdict = replace(verdict, against=found.ncnn if found else "")
         write_whole(self._kept("verdicts", case), _VERDICT.dump_json(verdict))
         return verdict
 
@@ -59,15 +64,16 @@ class Gate:
         an older version's figures it is accepted, but told.
         """
         measured = self.measure(case)
-        stored = self.stored.cases.get(case.id) if self.stored else None
-        if not _fails_anew(measured, stored):
+        found = self.stored.find(case, self.catalog.networks[case.network])
+        if not _fails_anew(measured, found.measurement if found else None):
             write_whole(self._kept("accepted", case), b"")
             return ""
+        assert found is not None
         told = f"{case.id}   {in_words(measured.outcome)}"
-        if self.baseline_version == self.run.runtime.version:
+        if found.same_build:
             return f"{told}; its baseline stays as it is: to accept this, remove the case from the file first"
         write_whole(self._kept("accepted", case), b"")
-        return f"{told}; accepted, though it is ok in the baseline of ncnn {self.baseline_version}"
+        return f"{told}; accepted, though it is ok in the baseline of ncnn {found.ncnn}"
 
     def accepted(self) -> MeasurementSet:
         """What this run measured of the cases that were accepted."""
@@ -76,72 +82,44 @@ class Gate:
         cases = {name: found for name, found in measured.cases.items() if name in names}
         return replace(measured, cases=cases)
 
-    def baseline(self, case: Case) -> Measurement | None:
-        """What the case is judged against: stored, or measured now on the reference release."""
-        if self.stored is not None:
-            return self.stored.cases.get(case.id)
-        reference = self._reference
-        if reference is None:
-            return None
-        return reference.measure(case, self.catalog.networks[case.network])
+    @property
+    def plan(self) -> str:
+        """What the cases will be judged against, told before anything is measured or installed."""
+        if self.against is not None:
+            return f"ncnn {self.against.title}, to be measured in this run"
+        if self.stored.newest is not None:
+            return f"the baseline of ncnn {self.stored.newest.ncnn}"
+        if self.store.versions(self.run.machine):
+            return "no baseline: all that are stored are of newer versions"
+        return f"ncnn {self.catalog.reference_release}, to be measured in this run"
+
+    @cached_property
+    def reference(self) -> Reference:
+        """What the cases are judged against."""
+        if self.against is not None:
+            return self._beside(self.against, "measured in this run")
+        if self.store.versions(self.run.machine):
+            return self.stored
+        try:
+            runtime = from_release(self.catalog.reference_release, self.run.cache.root, self.run.progress)
+        except RuntimeNotFound as error:
+            return Nothing(f"no baseline for this machine class, and the reference release: {error}")
+        note = f"no baseline for this machine class: judged against ncnn {runtime.version}"
+        return self._beside(runtime, f"{note}, measured in this run")
+
+    @cached_property
+    def stored(self) -> Stored:
+        """The stored baselines that apply to the build."""
+        return Stored(self.store, self.run.machine, self.run.runtime.release)
+
+    def _beside(self, runtime: Runtime, note: str) -> Measured:
+        beside = replace(self.run, runtime=runtime, folder=self.run.folder / "reference")
+        return Measured(beside, same_build=runtime.digest == self.run.runtime.digest, note=note)
 
     def _kept(self, kind: str, case: Case) -> Path:
         folder = self.run.folder / kind
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{case.id}.json"
-
-    @cached_property
-    def baseline_version(self) -> str | None:
-        """The ncnn version that cases are judged against, or None where there is none to be had."""
-        if self.stored is not None:
-            return self.stored.ncnn
-        return self._reference.runtime.version if self._reference else None
-
-    @property
-    def baseline_file(self) -> Path | None:
-        """The file that the stored baseline is from."""
-        if self.stored is None:
-            return None
-        return self.store.path(self.run.machine, Version(self.stored.ncnn))
-
-    @cached_property
-    def note(self) -> str:
-        """Where the baseline is from if it is not from a file."""
-        if self.stored is not None or self._reference is None:
-            return ""
-        return (
-            f"no baseline for this machine class: judged against ncnn {self.baseline_version}, "
-            "measured in this run"
-        )
-
-    @cached_property
-    def _missing(self) -> str:
-        """Why a case has no baseline."""
-        if self.stored is not None or self._reference is not None:
-            return "no baseline"
-        versions = self.store.versions(self.run.machine)
-        if versions:
-            return f"no baseline of ncnn {self.run.runtime.version} or older (the oldest is {versions[0]})"
-        return f"no baseline for this machine class, and the reference release: {self._reference_runtime}"
-
-    @cached_property
-    def stored(self) -> MeasurementSet | None:
-        """The baseline file that applies to the runtime, if there is one."""
-        return self.store.newest_not_after(self.run.machine, self.run.runtime.release)
-
-    @cached_property
-    def _reference(self) -> Run | None:
-        """The reference release's run, beside this one's."""
-        if self.store.versions(self.run.machine) or isinstance(self._reference_runtime, RuntimeNotFound):
-            return None
-        return replace(self.run, runtime=self._reference_runtime, folder=self.run.folder / "reference")
-
-    @cached_property
-    def _reference_runtime(self) -> Runtime | RuntimeNotFound:
-        try:
-            return from_release(self.catalog.reference_release, self.run.cache.root, self.run.progress)
-        except RuntimeNotFound as error:
-            return error
 
 
 def _fails_anew(measured: Measurement, stored: Measurement | None) -> bool:

@@ -15,15 +15,14 @@ def explain(
     verdict: Verdict,
     *,
     measured_version: str,
-    baseline_version: str | None,
     machine_id: str,
     command: str,
     baseline_note: str = "",
     where: Sequence[str] = (),
     caveats: Collection[Caveat] = (),
 ) -> str:
-    """The message of a test; `command` is what to run where the new figures are right."""
-    compared = comparison(measured_version, baseline_version, machine_id, baseline_note)
+    """The message of a test; `command`, if there is one, is what to run where the new figures are right."""
+    compared = comparison(measured_version, verdict.against, machine_id, baseline_note)
     lines = [f"{verdict.case}   {_headline(verdict)}", f"  {compared}"]
     for gauge in Gauge:
         lines.extend(_labelled(gauge, _movements(verdict.only(gauge).changes)))
@@ -31,7 +30,7 @@ def explain(
     notes = [verdict.reason] if verdict.reason and _leads_with_figures(verdict) else []
     if notes or caveats:
         lines.extend(_labelled("note", ["; ".join([*notes, *(caveat.advice for caveat in caveats)])]))
-    if verdict.kind is not VerdictKind.SAME:
+    if command and verdict.kind is not VerdictKind.SAME:
         lines.extend(_labelled("accept", [command]))
     return "\n".join(lines)
 

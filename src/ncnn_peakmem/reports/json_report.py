@@ -13,10 +13,11 @@ from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import Measurement, MeasurementSet
 from ncnn_peakmem.reports.run_report import RunReport
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the document.
 
 1. What was compared, counts by verdict, and for each case its verdict, changes, peaks and measurement.
+2. A list of such runs, one a build; each case tells the version that it was judged against.
 """
 
 _CHANGES: TypeAdapter[tuple[Change, ...]] = TypeAdapter(tuple[Change, ...])
@@ -26,20 +27,31 @@ _STALE: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...])
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
 
-def render(report: RunReport) -> str:
-    """The whole run as JSON."""
+def render(*reports: RunReport) -> str:
+    """The runs of one or several builds as JSON."""
+    return json.dumps({"schema": SCHEMA, "runs": [_run(report) for report in reports]}, indent=2) + "\n"
+
+
+def parse(text: str | bytes) -> tuple[RunReport, ...]:
+    """Read what `render` wrote; `ValueError` where the text is something else."""
+    document = json.loads(text)
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise ValueError(f"not a report of ncnn-peakmem in schema {SCHEMA}")
+    try:
+        return tuple(_report(run) for run in document["runs"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the report lacks {error}") from None
+
+
+def _run(report: RunReport) -> dict[str, Any]:
     machine = report.measured.machine
     verdicts = {verdict.case: verdict for verdict in report.verdicts}
     measured = report.measured.cases
-    document = {
-        "schema": SCHEMA,
+    return {
         "ncnn": report.measured.ncnn,
+        "title": report.title,
         "machine": {"id": machine.id, **_MACHINE.dump_python(machine, mode="json")},
-        "baseline": {
-            "version": report.baseline_version,
-            "note": report.baseline_note,
-            "file": report.baseline_file,
-        },
+        "baseline": {"note": report.baseline_note, "file": report.baseline_file},
         "models_file": report.models_file,
         "stale": report.stale,
         "accepted": report.accepted,
@@ -48,18 +60,6 @@ def render(report: RunReport) -> str:
             _case(case, verdicts.get(case), measured.get(case)) for case in [*verdicts, *report.unjudged]
         ],
     }
-    return json.dumps(document, indent=2) + "\n"
-
-
-def parse(text: str | bytes) -> RunReport:
-    """Read what `render` wrote; `ValueError` where the text is something else."""
-    document = json.loads(text)
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise ValueError(f"not a report of ncnn-peakmem in schema {SCHEMA}")
-    try:
-        return _report(document)
-    except KeyError as error:
-        raise ValueError(f"the report lacks {error}") from None
 
 
 def _case(case: str, verdict: Verdict | None, measurement: Measurement | None) -> dict[str, Any]:
@@ -67,6 +67,7 @@ def _case(case: str, verdict: Verdict | None, measurement: Measurement | None) -
         "case": case,
         "verdict": verdict and verdict.kind,
         "reason": verdict.reason if verdict else "",
+        "against": verdict.against if verdict else "",
         "changes": _changes(verdict.changes if verdict else ()),
         "peaks": _changes(verdict.peaks if verdict else ()),
         "measurement": measurement and _MEASUREMENT.dump_python(measurement, mode="json"),
@@ -91,7 +92,7 @@ def _report(document: Mapping[str, Any]) -> RunReport:
             cases={measurement.case: measurement for measurement in measured},
         ),
         verdicts=tuple(_verdict(case) for case in cases if case["verdict"]),
-        baseline_version=baseline["version"],
+        title=document["title"],
         baseline_note=baseline["note"],
         baseline_file=baseline["file"],
         models_file=document["models_file"],

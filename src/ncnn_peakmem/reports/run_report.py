@@ -15,13 +15,14 @@ from ncnn_peakmem.reports import quantity
 class RunReport:
     """A run's measurements and verdicts, and what they were judged against.
 
-    `baseline_note` tells where the baseline is from if not from a file, such as "measured in this run".
-    `stale` names the cases of `baseline_file` that the models file no longer has.
+    `title` names the build where its version alone does not. `baseline_note` tells where the baseline is from
+    if not from a file, such as "measured in this run". `stale` names the cases of `baseline_file` that the
+    models file no longer has.
     """
 
     measured: MeasurementSet
     verdicts: tuple[Verdict, ...] = ()
-    baseline_version: str | None = None
+    title: str = ""
     baseline_note: str = ""
     baseline_file: str = ""
     models_file: str = "models.yaml"
@@ -41,8 +42,22 @@ class RunReport:
         """What was compared with what, and where."""
         machine = self.measured.machine.id
         if not self.verdicts:
-            return f"ncnn {self.measured.ncnn} on {machine}"
-        return comparison(self.measured.ncnn, self.baseline_version, machine, self.baseline_note)
+            return f"ncnn {self.build} on {machine}"
+        told = list(self.against)
+        if len(told) > 1:
+            told = [f"{name} ({quantity.counted(count, 'case')})" for name, count in self.against.items()]
+        return comparison(self.build, " and ".join(told), machine, self.baseline_note)
+
+    @property
+    def build(self) -> str:
+        """The build that was measured, as people know it."""
+        return self.title or self.measured.ncnn
+
+    @property
+    def against(self) -> Mapping[str, int]:
+        """The ncnn versions that cases were judged against, each with the number of its cases."""
+        counted = Counter(verdict.against for verdict in self.verdicts if verdict.against)
+        return dict(counted.most_common())
 
     @property
     def counts(self) -> Mapping[VerdictKind, int]:
@@ -97,7 +112,7 @@ class RunReport:
         return {caveat: counted[caveat] for caveat in Caveat if counted[caveat]}
 
 
-def comparison(measured: str, baseline: str | None, machine: str, note: str = "") -> str:
+def comparison(measured: str, baseline: str, machine: str, note: str = "") -> str:
     """Such as `ncnn 1.0.20230223 against 1.0.20221128 on linux-x86_64-...`."""
     against = f" against {baseline}" if baseline else ", without a baseline,"
     return f"ncnn {measured}{against}{f' ({note})' if note else ''} on {machine}"

@@ -17,7 +17,7 @@ _MOST_STALE_NAMED = 10
 
 
 class Style(StrEnum):
-    """How a line is to look, by pytest's names for terminal markup."""
+    """How a line is to look, by pytest's names for terminal markup; `rich` has the other library's."""
 
     PLAIN = ""
     STRONG = "bold"
@@ -25,6 +25,11 @@ class Style(StrEnum):
     GOOD = "green"
     NOTE = "yellow"
     BAD = "red"
+
+    @property
+    def rich(self) -> str:
+        """The style by rich's names."""
+        return "dim" if self is Style.FAINT else self.value
 
 
 _STYLES = {

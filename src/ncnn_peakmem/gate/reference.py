@@ -1,0 +1,121 @@
+"""What a case is judged against: a stored baseline, or another build that is measured in the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from packaging.version import Version
+
+from ncnn_peakmem.baselines import BaselineStore
+from ncnn_peakmem.case import Case
+from ncnn_peakmem.machine import MachineClass
+from ncnn_peakmem.measurement import Measurement, MeasurementSet
+from ncnn_peakmem.network import Network
+from ncnn_peakmem.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The figures that a case is judged against. `same_build` holds where no difference is to be expected."""
+
+    measurement: Measurement
+    ncnn: str
+    same_build: bool
+
+
+class Reference(Protocol):
+    """Finds the figures that a case is judged against."""
+
+    @property
+    def note(self) -> str:
+        """Where the figures are from if not from a file."""
+        ...
+
+    @property
+    def missing(self) -> str:
+        """Why a case has none where it has none."""
+        ...
+
+    def find(self, case: Case, network: Network) -> Found | None:
+        """The figures for a case, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The baselines of a machine class: each case's newest one that is not newer than `version`."""
+
+    store: BaselineStore
+    machine: MachineClass
+    version: Version
+
+    note = ""
+
+    @cached_property
+    def versions(self) -> tuple[Version, ...]:
+        """The versions that apply, newest first."""
+        return tuple(v for v in reversed(self.store.versions(self.machine)) if v <= self.version)
+
+    @cached_property
+    def newest(self) -> MeasurementSet | None:
+        """The file that most cases are judged against."""
+        return self.store.load(self.machine, self.versions[0]) if self.versions else None
+
+    @property
+    def newest_file(self) -> Path | None:
+        """Where that file is."""
+        return self.store.path(self.machine, Version(self.newest.ncnn)) if self.newest else None
+
+    @property
+    def missing(self) -> str:
+        """Why a case has no baseline."""
+        if self.versions:
+            return "no baseline"
+        oldest = self.store.versions(self.machine)[:1]
+        known = f" (the oldest is {oldest[0]})" if oldest else ""
+        return f"no baseline of ncnn {self.version} or older{known}"
+
+    def find(self, case: Case, network: Network) -> Found | None:  # noqa: ARG002
+        """The case's newest figures: a newer file that lacks it does not hide an older one that has it."""
+        for stored in self._newest_first():
+            if case.id in stored.cases:
+                same = Version(stored.ncnn) == self.version
+                return Found(stored.cases[case.id], stored.ncnn, same)
+        return None
+
+    def _newest_first(self) -> Iterator[MeasurementSet]:
+        if self.newest is not None:
+            yield self.newest
+            yield from (self.store.load(self.machine, version) for version in self.versions[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Another build, measured case by case in a run of its own. `same_build`: it is the build under test."""
+
+    run: Run
+    same_build: bool
+    note: str
+
+    missing = "no baseline"
+
+    def find(self, case: Case, network: Network) -> Found | None:
+        """The case's figures on the other build, measured now unless that is done."""
+        return Found(self.run.measure(case, network), self.run.runtime.title, self.same_build)
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is nothing to judge against; `missing` says why."""
+
+    missing: str
+
+    note = ""
+
+    def find(self, case: Case, network: Network) -> Found | None:  # noqa: ARG002
+        """No figures."""
+        return None
