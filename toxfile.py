@@ -18,7 +18,7 @@ from tox.session.state import State
 def tox_extend_envs() -> Iterable[str]:
     """Every release that the command line, TOXENV or a label of tox.ini names; there is no list of them all."""
     named = [*sys.argv, os.environ.get("TOXENV", ""), Path(__file__).with_name("tox.ini").read_text()]
-    return dict.fromkeys(re.findall(r"\bncnn\d{8}\b", " ".join(named)))
+    return sorted({*re.findall(r"\bncnn\d{8}\b", " ".join(named))})
 
 
 @impl
