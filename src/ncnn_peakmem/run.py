@@ -74,9 +74,7 @@ class Run:
         try:
             model = convert(network, self.cache, self.progress)
         except ConversionError as error:
-            # No child ever ran, but the case is told all the same, and the run goes on.
-            nothing = Reading(Outcome(OutcomeKind.FAILED, f"conversion: {error}"), phases={})
-            return Measurement(case.id, NO_MODEL, {gauge: nothing for gauge in Gauge if gauge in self.gauges})
+            return without_model(case, self.gauges, str(error))
         readings = read_gauges(self.gauges, self.runtime, case, model, network.loops, self.conditions)
         return Measurement(case.id, model.digest, readings)
 
@@ -88,15 +86,22 @@ def read_gauges(
     model: ModelFiles,
     loops: Loops,
     conditions: Conditions,
+    *,
+    loops_seen: int = 0,
 ) -> dict[Gauge, Reading]:
-    """Probe a case once with each gauge."""
+    """Probe a case once with each gauge; `loops_seen` is how many an earlier reading of the case needed."""
     job = Job(runtime, model, case.flags, case.threads)
     readings: dict[Gauge, Reading] = {}
-    loops_seen = 0
     for gauge in (gauge for gauge in _PROBE_ORDER if gauge in gauges):
         readings[gauge] = probe(gauge, job, loops, conditions, loops_hint=loops_seen)
         loops_seen = max(loops_seen, readings[gauge].loops)
     return {gauge: readings[gauge] for gauge in Gauge if gauge in readings}
+
+
+def without_model(case: Case, gauges: Collection[Gauge], cause: str) -> Measurement:
+    """The measurement of a case whose model could not be made: no child ever runs, but the case is told."""
+    nothing = Reading(Outcome(OutcomeKind.FAILED, f"conversion: {cause}"), phases={})
+    return Measurement(case.id, NO_MODEL, {gauge: nothing for gauge in Gauge if gauge in gauges})
 
 
 def write_whole(path: Path, data: bytes) -> None:

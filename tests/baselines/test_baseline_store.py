@@ -185,6 +185,17 @@ def test_a_name_that_is_no_version_is_named(
         store.update(replace(measured, ncnn="my build"))
 
 
+def test_a_draft_that_a_killed_update_left_is_removed(store: BaselineStore, measured: MeasurementSet) -> None:
+    path = store.update(measured).path
+    draft = path.with_name(f".{path.name}.0123.tmp")
+    draft.write_text("{ half")
+    other = path.with_name(".1.0.9.json.0123.tmp")
+    other.touch()
+    store.update(measured)
+    assert not draft.exists()
+    assert other.exists(), "another file's update may be at work"
+
+
 def test_the_lock_lies_outside_of_what_is_committed(
     store: BaselineStore, measured: MeasurementSet, locks: Path
 ) -> None:
@@ -192,10 +203,10 @@ def test_the_lock_lies_outside_of_what_is_committed(
     store.update(measured)
     store.update(replace(measured, ncnn="1.0.20250503"))
     assert {file.suffix for file in store.folder.rglob("*") if file.is_file()} == {".json"}
-    assert len(list(locks.iterdir())) == 2, "one for each file, the same one every time"
+    assert len(list(locks.rglob("*.lock"))) == 2, "one for each file, the same one every time"
     (locks / "elsewhere").symlink_to(store.folder)
     BaselineStore(locks / "elsewhere").update(measured)
-    assert len(list(locks.glob("*.lock"))) == 2, "whichever way leads to the file"
+    assert len(list(locks.rglob("*.lock"))) == 2, "whichever way leads to the file"
     assert path.exists()
 
 

@@ -1,7 +1,7 @@
 """Stored measurements, and how a new one is judged against them."""
 
 from ncnn_peakmem.baselines.comparison import Comparison, compare
-from ncnn_peakmem.baselines.judge import judge
+from ncnn_peakmem.baselines.judge import fails_anew, judge
 from ncnn_peakmem.baselines.record import BaselineError
 from ncnn_peakmem.baselines.store import BaselineStore, Update, read
 from ncnn_peakmem.baselines.verdict import Change, Verdict, VerdictKind, in_words, largest_first
@@ -15,6 +15,7 @@ __all__ = [
     "Verdict",
     "VerdictKind",
     "compare",
+    "fails_anew",
     "in_words",
     "judge",
     "largest_first",

@@ -69,6 +69,13 @@ def judge(
     )
 
 
+def fails_anew(measured: Measurement, stored: Measurement | None) -> bool:
+    """Whether a gauge fails that has figures in what is stored."""
+    before = stored.readings if stored is not None else {}
+    failing = [gauge for gauge, reading in measured.readings.items() if not reading.outcome.ok]
+    return any(gauge in before and before[gauge].outcome.ok for gauge in failing)
+
+
 @dataclass(frozen=True, slots=True)
 class _Finding:
     """What one gauge says of a case."""

@@ -67,6 +67,7 @@ class BaselineStore:
             data = record.render(MeasurementSet(measured.ncnn, measured.machine, cases))
             # Figures that could not be read back must not replace ones that can.
             record.parse(data, path)
+            _remove_drafts(path)
             _replace(path, data)
         return Update(path, dropped)
 
@@ -122,16 +123,23 @@ def _locked(path: Path) -> Iterator[None]:
     """Keep other runs of this user from updating the file.
 
     The lock lies among the temporary files, for beside the baselines it would be committed with them, and
-    deleting it after use would let two waiters lock two different files of one name. It carries the user's
-    number, because in a sticky folder nobody may lock a file that is another's.
+    deleting it after use would let two waiters lock two different files of one name. Its folder carries the
+    user's number, because in a sticky folder nobody may lock a file that is another's.
     """
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
-    lock = Path(tempfile.gettempdir()) / f"ncnn-peakmem-{os.getuid()}-{digest}.lock"
+    lock = Path(tempfile.gettempdir()) / f"ncnn-peakmem-locks-{os.getuid()}" / f"{digest}.lock"
+    lock.parent.mkdir(mode=0o700, exist_ok=True)
     try:
         with FileLock(lock, timeout=_LOCK_TIMEOUT_S):
             yield
     except Timeout:
         raise BaselineError(path, f"has been locked by another update for {_LOCK_TIMEOUT_S:.0f} s") from None
+
+
+def _remove_drafts(path: Path) -> None:
+    """What an update left that was killed midway; the lock says that nobody is at it now."""
+    for draft in path.parent.glob(f".{path.name}.*.tmp"):
+        draft.unlink(missing_ok=True)
 
 
 def _replace(path: Path, data: bytes) -> None:

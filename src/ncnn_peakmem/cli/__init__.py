@@ -9,6 +9,7 @@ import click
 
 from ncnn_peakmem import __version__
 from ncnn_peakmem.cli.compare import compare
+from ncnn_peakmem.cli.history import history
 from ncnn_peakmem.cli.measure import measure
 
 
@@ -18,5 +19,5 @@ def main() -> None:
     """Peak memory of the ncnn inference engine: measured, judged, explained."""
 
 
-for _command in (measure, compare):
+for _command in (measure, compare, history):
     main.add_command(_command)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from ncnn_peakmem.baselines import BaselineStore, Verdict, in_words, judge
+from ncnn_peakmem.baselines import BaselineStore, Verdict, fails_anew, in_words, judge
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.catalog import Catalog
 from ncnn_peakmem.gate.reference import Measured, Nothing, Reference, Stored
@@ -65,7 +65,7 @@ class Gate:
         """
         measured = self.measure(case)
         found = self.stored.find(case, self.catalog.networks[case.network])
-        if not _fails_anew(measured, found.measurement if found else None):
+        if not fails_anew(measured, found.measurement if found else None):
             write_whole(self._kept("accepted", case), b"")
             return ""
         assert found is not None
@@ -120,10 +120,3 @@ class Gate:
         folder = self.run.folder / kind
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{case.id}.json"
-
-
-def _fails_anew(measured: Measurement, stored: Measurement | None) -> bool:
-    """Whether a gauge fails that has figures in the baseline."""
-    before = stored.readings if stored is not None else {}
-    failing = [gauge for gauge, reading in measured.readings.items() if not reading.outcome.ok]
-    return any(gauge in before and before[gauge].outcome.ok for gauge in failing)

@@ -1,0 +1,70 @@
+"""Many releases: measured once each, and what changed between them."""
+
+from ncnn_peakmem.history.axis_effect import (
+    NO_LABEL,
+    Axis,
+    AxisEffect,
+    Difference,
+    axis_effects,
+    differences,
+)
+from ncnn_peakmem.history.change_point import (
+    ChangePoint,
+    ModelChange,
+    OutcomeChange,
+    Standing,
+    change_points,
+    model_changes,
+    outcome_changes,
+    standing,
+)
+from ncnn_peakmem.history.echo import is_echo
+from ncnn_peakmem.history.fold import Fold, fold_alike, fold_cases
+from ncnn_peakmem.history.movement import Movement, movements
+from ncnn_peakmem.history.timeline import FIGURES, PEAKS, Figure, History, Point, Series, network_of
+from ncnn_peakmem.history.upstream import (
+    Cause,
+    CauseError,
+    Concern,
+    Direction,
+    Evidence,
+    causes_of,
+    load_causes,
+)
+
+__all__ = [
+    "FIGURES",
+    "NO_LABEL",
+    "PEAKS",
+    "Axis",
+    "AxisEffect",
+    "Cause",
+    "CauseError",
+    "ChangePoint",
+    "Concern",
+    "Difference",
+    "Direction",
+    "Evidence",
+    "Figure",
+    "Fold",
+    "History",
+    "ModelChange",
+    "Movement",
+    "OutcomeChange",
+    "Point",
+    "Series",
+    "Standing",
+    "axis_effects",
+    "causes_of",
+    "change_points",
+    "differences",
+    "fold_alike",
+    "fold_cases",
+    "is_echo",
+    "load_causes",
+    "model_changes",
+    "movements",
+    "network_of",
+    "outcome_changes",
+    "standing",
+]
