@@ -63,6 +63,35 @@ class Net(real.Net):
 """
 
 
+HOLDING_IN_A_LAYER = """
+import ctypes
+address = ctypes.pythonapi.PyCapsule_GetPointer
+address.restype, address.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+
+class Reader(real.DataReader):
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.reads = net, 0
+
+    def read(self, buffer, size):
+        if size == {weights_bytes}:
+            self.net.held = real.Mat({held_bytes} // 4)
+        elif {passing}:
+            self.net.held = None
+        ctypes.memset(address(buffer, None), 0, size)
+        return size
+
+class Net(real.Net):
+    def load_model(self, source):
+        return super().load_model(Reader(self))
+
+    def clear(self):
+        self.held = None
+        super().clear()
+"""
+"""To follow the head of STAND_IN: a ncnn that takes more while it reads the weights of one layer."""
+
+
 @pytest.fixture
 def small_param(tmp_path: Path) -> Path:
     """The `.param` of the small network."""
@@ -90,6 +119,22 @@ def stand_in(tmp_path: Path) -> Callable[..., Runtime]:
             module=str(real.module), version=real.version, phase=str(phase), bytes=held_bytes
         )
         (package / "ncnn.py").write_text(source)
+        return runtimes.from_directory(package.parent)
+
+    return make
+
+
+@pytest.fixture
+def holding(tmp_path: Path) -> Callable[..., Runtime]:
+    """A ncnn that takes 256 KiB more while it reads the weights of one layer, for good or in passing."""
+
+    def make(weights_bytes: int, *, passing: bool = False) -> Runtime:
+        real = runtimes.installed()
+        package = tmp_path / f"holding-{weights_bytes}-{passing}" / "ncnn"
+        package.mkdir(parents=True)
+        head = STAND_IN.partition("\ndef hold")[0].format(module=str(real.module), version=real.version)
+        body = HOLDING_IN_A_LAYER.format(weights_bytes=weights_bytes, held_bytes=1 << 18, passing=passing)
+        (package / "ncnn.py").write_text(head + body)
         return runtimes.from_directory(package.parent)
 
     return make

@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from ncnn_peakmem import __version__
+from ncnn_peakmem.cli.anatomy import anatomy
 from ncnn_peakmem.cli.bisect import bisect
 from ncnn_peakmem.cli.compare import compare
 from ncnn_peakmem.cli.history import history
@@ -20,5 +21,5 @@ def main() -> None:
     """Peak memory of the ncnn inference engine: measured, judged, explained."""
 
 
-for _command in (measure, compare, history, bisect):
+for _command in (measure, compare, history, bisect, anatomy):
     main.add_command(_command)

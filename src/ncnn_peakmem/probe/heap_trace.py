@@ -33,7 +33,7 @@ def stretches(trace: Path) -> Iterator[Stretch]:
     """
     sizes: dict[int, int] = {}
     live = peak = 0
-    for record in _records(trace):
+    for record in records(trace):
         if record.allocator == AllocatorType.POSIX_MEMALIGN:
             sizes[record.address] = record.size
             live += record.size
@@ -45,7 +45,7 @@ def stretches(trace: Path) -> Iterator[Stretch]:
             peak = live
 
 
-def _records(trace: Path) -> Iterator[AllocationRecord]:
+def records(trace: Path) -> Iterator[AllocationRecord]:
     """The recorded events as far as they go: a child that was killed leaves its recording without an end."""
     try:
         with FileReader(trace) as recording:
