@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from filelock import FileLock
 from pydantic import TypeAdapter
 
-from ncnn_peakmem.baselines import BaselineStore, Verdict, fails_anew, in_words, judge
+from ncnn_peakmem.baselines import BaselineStore, Change, Verdict, fails_anew, in_words, judge
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.catalog import Catalog
-from ncnn_peakmem.gate.reference import Measured, Nothing, Reference, Stored
-from ncnn_peakmem.measurement import Measurement, MeasurementSet
+from ncnn_peakmem.conversion import ConversionError, convert
+from ncnn_peakmem.gate.growth import Where, grown, locate
+from ncnn_peakmem.gate.reference import Found, Measured, Nothing, Reference, Stored
+from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet
+from ncnn_peakmem.network import Network
+from ncnn_peakmem.probe import Job
 from ncnn_peakmem.run import Run, write_whole
 from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound, from_release
 
@@ -51,6 +57,36 @@ class Gate:
         verdict = replace(verdict, against=found.ncnn if found else "")
         write_whole(self._kept("verdicts", case), _VERDICT.dump_json(verdict))
         return verdict
+
+    def where(self, case: Case, verdict: Verdict) -> Where | None:
+        """Where the heap of a case grew, by running both builds once more; None where it did not grow.
+
+        Cases of one network that grew alike share one answer, and so do the processes of a run.
+        """
+        changes = grown(verdict)
+        network = self.catalog.networks[case.network]
+        found = self.reference.find(case, network)
+        if not changes or found is None:
+            return None
+        folder = self.run.folder / "where"
+        folder.mkdir(exist_ok=True)
+        alike = hashlib.sha256(repr((case.network, changes)).encode()).hexdigest()[:16]
+        record = folder / f"{alike}.json"
+        with FileLock(folder / f"{alike}.lock"):
+            if not record.exists():
+                write_whole(record, self._locate(case, network, changes, found).to_json())
+            return Where.from_json(record.read_bytes())
+
+    def _locate(self, case: Case, network: Network, changes: tuple[Change, ...], found: Found) -> Where:
+        try:
+            other = self.reference.runtime(found, self.run)
+            model = convert(network, self.run.cache)
+        except (RuntimeNotFound, ConversionError) as error:
+            return Where(trouble=str(error))
+        new, old = (Job(build, model, case.flags, case.threads) for build in (self.run.runtime, other))
+        now, then = self.measure(case).readings[Gauge.HEAP], found.measurement.readings[Gauge.HEAP]
+        self.run.progress(f"looking where {case.id} grew")
+        return locate(changes, (new, now), (old, then), self.run.conditions)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """The verdicts of this run so far, by case id, whichever process judged."""

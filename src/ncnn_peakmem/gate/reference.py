@@ -16,6 +16,7 @@ from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import Measurement, MeasurementSet
 from ncnn_peakmem.network import Network
 from ncnn_peakmem.run import Run
+from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound, from_release
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class Reference(Protocol):
 
     def find(self, case: Case, network: Network) -> Found | None:
         """The figures for a case, or None."""
+        ...
+
+    def runtime(self, found: Found, run: Run) -> Runtime:
+        """The build that the figures are of; `RuntimeNotFound` where it is not to be had."""
         ...
 
 
@@ -87,6 +92,10 @@ class Stored:
                 return Found(stored.cases[case.id], stored.ncnn, same)
         return None
 
+    def runtime(self, found: Found, run: Run) -> Runtime:
+        """The release of that version: what was stored may have been another build that called itself so."""
+        return from_release(found.ncnn, run.cache.root, run.progress)
+
     def _newest_first(self) -> Iterator[MeasurementSet]:
         if self.newest is not None:
             yield self.newest
@@ -107,6 +116,10 @@ class Measured:
         """The case's figures on the other build, measured now unless that is done."""
         return Found(self.run.measure(case, network), self.run.runtime.title, self.same_build)
 
+    def runtime(self, found: Found, run: Run) -> Runtime:  # noqa: ARG002
+        """The build that is measured."""
+        return self.run.runtime
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
@@ -119,3 +132,7 @@ class Nothing:
     def find(self, case: Case, network: Network) -> Found | None:  # noqa: ARG002
         """No figures."""
         return None
+
+    def runtime(self, found: Found, run: Run) -> Runtime:  # noqa: ARG002
+        """No build."""
+        raise RuntimeNotFound(self.missing)
