@@ -90,7 +90,7 @@ def test_peak_is_split_to_the_byte(trial: tuple[str, bool, str], explained: Call
     assert_explained(*explained(*trial, loops=Loops(12, 12)))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("trial", [param(trial) for trial in MATRIX])
 def test_every_network_is_split_to_the_byte(
     trial: tuple[str, bool, str],
