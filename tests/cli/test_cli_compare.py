@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -244,3 +245,75 @@ def test_a_pattern_that_picks_nothing_names_ids_that_are_close(ncnn_peakmem: Pro
 
     assert finished.returncode == USAGE
     assert f"did you mean {LIGHT}" in finished.stderr
+
+
+def test_a_summary_that_cannot_be_written_is_told_before_anything_is_measured(ncnn_peakmem: Program) -> None:
+    finished = ncnn_peakmem("compare", "installed", "installed", "--markdown", "nowhere/summary.md")
+
+    assert finished.returncode == USAGE
+    assert "there is no such folder" in finished.stderr
+
+
+def test_a_gauge_that_the_files_lack_is_named(
+    ncnn_peakmem: Program, baseline: Callable[[MeasurementSet], Path]
+) -> None:
+    old = baseline(figures("1.0.20221128", {LIGHT: 1}))
+    new = baseline(figures("1.0.20230223", {LIGHT: 1}))
+
+    finished = ncnn_peakmem("compare", old, new, "--gauge", "deployed")
+
+    assert finished.returncode == COULD_NOT_MEASURE
+    assert "no case in common that was read with deployed" in finished.stderr
+
+
+def test_ctrl_c_is_no_regression(ncnn_peakmem: Program, stand_in: Callable[..., Runtime]) -> None:
+    module = stand_in().module
+    module.write_text(module.read_text() + "\nimport posix\nposix.kill(posix.getppid(), 2)\n")
+
+    finished = ncnn_peakmem("compare", "installed", module.parents[1], "--gauge", "heap")
+
+    assert finished.returncode == 130
+    assert "interrupted" in finished.stderr
+
+
+def test_previous_is_the_release_before_the_newer_one(
+    ncnn_peakmem: Program,
+    stand_in: Callable[..., Runtime],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not the one before the newest: 20240303 is known as well."""
+    for number, version in enumerate(("1.0.20240101", "1.0.20240202", "1.0.20240303")):
+        module = stand_in("", number).module
+        module.write_text(module.read_text() + f"\n__version__ = {version!r}\n")
+        release = tmp_path / "cache" / "runtimes" / f"release-{version}-{sys.implementation.cache_tag}"
+        release.parent.mkdir(parents=True, exist_ok=True)
+        module.parents[1].rename(release)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+
+    finished = ncnn_peakmem(
+        "compare",
+        "previous",
+        "20240202",
+        "--case",
+        LIGHT,
+        "--gauge",
+        "heap",
+        "--cache-dir",
+        tmp_path / "cache",
+    )
+
+    assert finished.returncode == SAME, finished.stderr
+    assert "ncnn 1.0.20240202 against 1.0.20240101" in finished.stdout
+
+
+def test_two_builds_of_one_version_are_not_one_build(ncnn_peakmem: Program, tmp_path: Path) -> None:
+    for digest, peak in (("first", 20 * MIB), ("second", 20 * MIB + 1000)):
+        measured = figures("1.0.20221128", {LIGHT: peak})
+        (tmp_path / f"{digest}.json").write_text(json_report.render(RunReport(measured, digest=digest)))
+        (tmp_path / f"{digest}-again.json").write_text(
+            json_report.render(RunReport(figures("1.0.20221128", {LIGHT: peak + 1}), digest=digest))
+        )
+
+    assert ncnn_peakmem("compare", "first.json", "second.json").returncode == SAME
+    assert ncnn_peakmem("compare", "first.json", "first-again.json").returncode == REGRESSED

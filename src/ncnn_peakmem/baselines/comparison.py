@@ -21,13 +21,19 @@ class Comparison:
 
 
 def compare(
-    measured: MeasurementSet, baseline: MeasurementSet, tolerances: Callable[[str], Tolerances]
+    measured: MeasurementSet,
+    baseline: MeasurementSet,
+    tolerances: Callable[[str], Tolerances],
+    *,
+    same_build: bool,
 ) -> Comparison:
-    """Judge every case of `measured` that `baseline` has; `tolerances` gives those of a case's id."""
+    """Judge every case of `measured` that `baseline` has; `tolerances` gives those of a case's id.
+
+    `same_build`: both are of one build of ncnn, so that no difference is to be expected.
+    """
     both = sorted(measured.cases.keys() & baseline.cases.keys())
-    same_release = measured.ncnn == baseline.ncnn
     verdicts = (
-        judge(measured.cases[case], baseline.cases[case], tolerances(case), same_release=same_release)
+        judge(measured.cases[case], baseline.cases[case], tolerances(case), same_release=same_build)
         for case in both
     )
     return Comparison(

@@ -15,6 +15,7 @@ from ncnn_peakmem.network import Shape
 
 REGRESSED = 1
 COULD_NOT_MEASURE = 3
+INTERRUPTED = 130
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -44,6 +44,13 @@ class _File:
 
     path: Path
     figures: MeasurementSet
+    title: str = ""
+    digest: str = ""
+
+    def same_build(self, other: _File) -> bool:
+        """Whether both are of one build, as far as the files tell: a baseline has the version alone."""
+        same_version = self.figures.ncnn == other.figures.ncnn
+        return same_version and (self.digest == other.digest or not (self.digest and other.digest))
 
 
 @click.command()
@@ -83,6 +90,9 @@ def compare(
 
     Exit codes: 0 same or better, 1 regressed, 2 usage, 3 could not be measured or compared.
     """
+    if markdown_file is not None and not markdown_file.absolute().parent.is_dir():
+        # Told now, not after everything has been measured.
+        raise click.UsageError(f"{markdown_file}: there is no such folder")
     with told_as(click.UsageError, CatalogError):
         known = catalog.load(models)
         cases = select(known, profile, patterns)
@@ -93,13 +103,13 @@ def compare(
         raise click.UsageError("compare two builds or two files, not one with the other")
     else:
         report = _compare_builds(old, new, known, cases, frozenset(gauges), cache_dir)
-    if markdown_file is not None:
-        with told_as(CouldNotMeasure, OSError), markdown_file.open("a", encoding="utf-8") as stream:
-            stream.write(markdown.render(report))
     if as_json:
         click.echo(json_report.render(report), nl=False)
     else:
         _show(report, verbose=verbose)
+    if markdown_file is not None:
+        with told_as(CouldNotMeasure, OSError), markdown_file.open("a", encoding="utf-8") as stream:
+            stream.write(markdown.render(report))
     sys.exit(_exit_code(report))
 
 
@@ -131,6 +141,7 @@ def _compare_builds(
             measured=run.measured(),
             verdicts=gate.verdicts(),
             title=newer.title,
+            digest=newer.digest,
             baseline_note=gate.reference.note,
             models_file=known.path.name,
         )
@@ -151,9 +162,12 @@ def _compare_files(
             "their figures differ by the machine. Add --across-machines to compare them all the same."
         )
     measured, stored = _reduced(new.figures, wanted, gauges), _reduced(old.figures, wanted, gauges)
-    comparison = baselines.compare(measured, stored, lambda case: _tolerances(known, case))
+    comparison = baselines.compare(
+        measured, stored, lambda case: _tolerances(known, case), same_build=new.same_build(old)
+    )
     if not comparison.verdicts:
-        raise CouldNotMeasure(f"{old.path} and {new.path} have no case in common")
+        asked = ", ".join(gauge for gauge in Gauge if gauge in gauges)
+        raise CouldNotMeasure(f"{old.path} and {new.path} have no case in common that was read with {asked}")
     for path, lone in ((new.path, comparison.only_measured), (old.path, comparison.only_baseline)):
         if lone:
             click.echo(f"only in {path}: {', '.join(lone)}", err=True)
@@ -163,6 +177,8 @@ def _compare_files(
     return RunReport(
         measured=replace(measured, cases=cases),
         verdicts=comparison.verdicts,
+        title=new.title,
+        digest=new.digest,
         baseline_note=note,
         models_file=known.path.name,
     )
@@ -208,7 +224,7 @@ def _file(name: str) -> _File:
     if len(runs) != 1:
         builds = ", ".join(run.build for run in runs) or "none"
         raise click.UsageError(f"{path} has to hold the figures of one build (it has {builds})")
-    return _File(path, runs[0].measured)
+    return _File(path, runs[0].measured, runs[0].title, runs[0].digest)
 
 
 def _show(report: RunReport, *, verbose: bool) -> None:

@@ -58,7 +58,7 @@ def measure(
     measurement = Measurement(case.id, model.digest, readings)
     if as_json:
         measured = MeasurementSet(build.version, machine.detect(), {case.id: measurement})
-        click.echo(json_report.render(RunReport(measured)), nl=False)
+        click.echo(json_report.render(RunReport(measured, title=build.title, digest=build.digest)), nl=False)
     else:
         Console().print(tables(measurement))
     if not measurement.outcome.ok:

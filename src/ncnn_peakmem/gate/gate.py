@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -128,6 +129,12 @@ class Gate:
         if self.store.versions(self.run.machine):
             return "no baseline: all that are stored are of newer versions"
         return f"ncnn {self.catalog.reference_release}, to be measured in this run"
+
+    def read_ahead(self, cases: Iterable[Case]) -> None:
+        """Read the baselines of these cases, if there are any; `BaselineError` where one is unreadable."""
+        if self.against is None:
+            for case in cases:
+                self.stored.find(case, self.catalog.networks[case.network])
 
     @cached_property
     def reference(self) -> Reference:

@@ -68,7 +68,7 @@ class Stored:
     @cached_property
     def newest(self) -> MeasurementSet | None:
         """The file that most cases are judged against."""
-        return self.store.load(self.machine, self.versions[0]) if self.versions else None
+        return next(self._newest_first(), None)
 
     @property
     def newest_file(self) -> Path | None:
@@ -97,9 +97,15 @@ class Stored:
         return from_release(found.ncnn, run.cache.root, run.progress)
 
     def _newest_first(self) -> Iterator[MeasurementSet]:
-        if self.newest is not None:
-            yield self.newest
-            yield from (self.store.load(self.machine, version) for version in self.versions[1:])
+        for version in self.versions:
+            if version not in self._read:
+                self._read[version] = self.store.load(self.machine, version)
+            yield self._read[version]
+
+    @cached_property
+    def _read(self) -> dict[Version, MeasurementSet]:
+        """The files read so far."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def _run(report: RunReport) -> dict[str, Any]:
     return {
         "ncnn": report.measured.ncnn,
         "title": report.title,
+        "digest": report.digest,
         "machine": {"id": machine.id, **_MACHINE.dump_python(machine, mode="json")},
         "baseline": {"note": report.baseline_note, "file": report.baseline_file},
         "models_file": report.models_file,
@@ -93,6 +94,7 @@ def _report(document: Mapping[str, Any]) -> RunReport:
         ),
         verdicts=tuple(_verdict(case) for case in cases if case["verdict"]),
         title=document["title"],
+        digest=document["digest"],
         baseline_note=baseline["note"],
         baseline_file=baseline["file"],
         models_file=document["models_file"],

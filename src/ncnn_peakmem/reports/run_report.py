@@ -15,7 +15,8 @@ from ncnn_peakmem.reports import quantity
 class RunReport:
     """A run's measurements and verdicts, and what they were judged against.
 
-    `title` names the build where its version alone does not. `baseline_note` tells where the baseline is from
+    `title` names the build where its version alone does not, and `digest` is that of its module, if known:
+    two builds may share a version. `baseline_note` tells where the baseline is from
     if not from a file, such as "measured in this run". `stale` names the cases of `baseline_file` that the
     models file no longer has.
     """
@@ -23,6 +24,7 @@ class RunReport:
     measured: MeasurementSet
     verdicts: tuple[Verdict, ...] = ()
     title: str = ""
+    digest: str = ""
     baseline_note: str = ""
     baseline_file: str = ""
     models_file: str = "models.yaml"
