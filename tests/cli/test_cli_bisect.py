@@ -30,7 +30,7 @@ from ncnn_peakmem.measurement import (
     Phase,
     Reading,
 )
-from ncnn_peakmem.runtimes import Releases, Runtime, RuntimeNotFound
+from ncnn_peakmem.runtimes import Releases, Runtime, RuntimeNotFound, resolution
 
 FOUND, BAD, USAGE, COULD_NOT_MEASURE, CANNOT_TELL, INTERRUPTED = 0, 1, 2, 3, 125, 130
 MIB = 1 << 20
@@ -64,6 +64,9 @@ tolerances:
     same_release: {absolute: 4 MiB, relative: 5 %}
 """
 
+REAL_RESOLVE = runtimes.resolve
+RANGE_TO_LATEST = ("--good", "20210101", "--bad", "latest")
+
 Makes = int | Reading | BaseException | str
 """What a release makes of being probed: bytes, a reading, an error, or (as text) why it is not to be had."""
 
@@ -91,7 +94,7 @@ class Desk:
     makes: Mapping[str, Makes]
     probed: list[str] = field(default_factory=list)
 
-    def resolve(self, name: str, *_: object) -> Runtime:
+    def resolve(self, name: str, *_: object, **__: object) -> Runtime:
         version = name if name.startswith("1.0.") else f"1.0.{name}"
         made = self.makes.get(version)
         if made is None or isinstance(made, str):
@@ -142,6 +145,7 @@ def desk(project: Path, monkeypatch: pytest.MonkeyPatch) -> Desks:
     def lay(makes: Mapping[str, Makes]) -> Desk:
         made = Desk(project, {f"1.0.{name}": value for name, value in makes.items()})
         monkeypatch.setattr(runtimes, "resolve", made.resolve)
+        monkeypatch.setattr(runtimes, "from_release", made.resolve)
         monkeypatch.setattr(runtimes, "releases", lambda *_: Releases(tuple(made.makes)))
         monkeypatch.setattr(figure, "read_gauges", made.read_gauges)
         return made
@@ -184,7 +188,7 @@ def test_each_probe_is_told_as_it_is_done(desk: Desks) -> None:
 
 def test_next_step_is_a_command_that_judges_commits_by_the_same_limit(desk: Desks, project: Path) -> None:
     result = desk(RISE).over("--phase", "load_model", "--threshold", "1MiB")
-    start, run = (line.split() for line in result.stdout.splitlines()[-2:])
+    start, run = (shlex.split(line) for line in result.stdout.splitlines()[-2:])
 
     assert start == ["git", "bisect", "start", "20210401", "20210301"]
     assert run[:4] == ["git", "bisect", "run", "../bisect-step.sh"]
@@ -195,6 +199,55 @@ def test_next_step_is_a_command_that_judges_commits_by_the_same_limit(desk: Desk
         "--limit": str(11 * MIB),
         "--models": str(project / "models.yaml"),
     }
+
+
+def test_next_step_has_the_path_of_any_folder(desk: Desks, project: Path) -> None:
+    table = desk(RISE)
+    odd = project / "my $HOME"
+    shutil.copytree(project, odd)
+    result = table.over("--models", str(odd / "models.yaml"))
+
+    assert shlex.split(result.stdout.splitlines()[-1])[-2:] == ["--models", str(odd / "models.yaml")]
+
+
+def test_next_step_names_the_tag_where_the_wheel_bears_another_date(desk: Desks) -> None:
+    result = desk({"20250916": MIB, "20260114": 2 * MIB}).over()
+
+    assert "git bisect start 20260113 20250916" in result.stdout
+
+
+def test_folder_called_like_a_release_is_not_measured_in_its_place(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("1.0.20210101", "1.0.20210201", "1.0.20210301")
+    places = [Path("cache/runtimes", f"release-{name}-{sys.implementation.cache_tag}") for name in names]
+    for folder in (*places, Path(names[1])):
+        (folder / "ncnn").mkdir(parents=True)
+        (folder / "ncnn" / "ncnn.py").write_text("class Net: pass\n__version__ = '1.0.20990101'")
+    takes = dict(zip((str(place.resolve()) for place in places), (1, 1, 2), strict=True))
+
+    def read_gauges(gauges: set[Gauge], build: Runtime, *_: object) -> dict[Gauge, Reading]:
+        return dict.fromkeys(gauges, ok(takes.get(str(build.module.parents[1]), 99) * MIB))
+
+    monkeypatch.setattr(runtimes, "releases", lambda *_: Releases(names))
+    monkeypatch.setattr(figure, "read_gauges", read_gauges)
+    result = Desk(project, {}).bisect("--fresh", "--good", names[0], "--bad", names[2], *CASE)
+
+    assert "first bad 1.0.20210301: 2.00 MiB" in result.stdout, result.output
+
+
+@pytest.mark.parametrize("asked", [("--ncnn", "latest", "--limit", "1MiB"), RANGE_TO_LATEST])
+def test_that_the_list_of_releases_is_old_stays_on_the_screen(
+    desk: Desks, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...]
+) -> None:
+    table = desk({"20210101": MIB, "20210201": MIB})
+    old = Releases(tuple(table.makes), "the package index could not be asked")
+    monkeypatch.setattr(runtimes, "resolve", REAL_RESOLVE)
+    monkeypatch.setattr(runtimes, "releases", lambda *_: old)
+    monkeypatch.setattr(resolution, "releases", lambda *_: old)
+    monkeypatch.setattr(resolution, "from_release", table.resolve)
+
+    assert table.bisect(*asked, *CASE).stderr.count(old.note) == 1
 
 
 def test_stored_figures_are_used_in_place_of_probes(desk: Desks) -> None:
@@ -356,6 +409,9 @@ RANGE = ("--good", "20210101", "--bad", "20210501")
             "has to be older than --bad",
         ),
         (("--good", "20210101", "--bad", "20210102", *CASE), USAGE, "20210102 is no release"),
+        (("--good", "all", "--bad", "all", *CASE), USAGE, "'all' names no release of ncnn: give a date"),
+        (("--good", "20210101..", "--bad", "latest", *CASE), USAGE, "'20210101..' names no release"),
+        (("--good", "20210101", "--bad", "20210401,latest", *CASE), USAGE, "latest' names no release"),
         (
             ("--good", "20210101", "--bad", "20210301", *CASE),
             USAGE,

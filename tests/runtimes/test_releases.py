@@ -77,6 +77,31 @@ def test_what_selects_no_release_is_told(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "release"),
+    [("latest", NEW), (" previous ", WINTER), ("20240820", SUMMER), ("1.0.20221128", OLD)],
+)
+def test_one_release_is_named(name: str, release: str) -> None:
+    assert FOUR.one(name) == release
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("20240821", r"20240821 is no release .* the nearest: 1\.0\.20240820 and 1\.0\.20241226$"),
+        ("all", "'all' names no release of ncnn: give a date"),
+        ("20240820..", r"'20240820\.\.' names no release"),
+        ("20240820..20240820", "names no release"),
+        ("20240820,latest", "'20240820,latest' names no release"),
+        ("20240820,", "'20240820,' names no release"),
+        ("", "'' names no release"),
+    ],
+)
+def test_what_does_not_name_one_release_is_told(name: str, reason: str) -> None:
+    with pytest.raises(RuntimeNotFound, match=reason):
+        FOUR.one(name)
+
+
+@pytest.mark.parametrize(
     ("version", "older"), [(NEW, WINTER), ("1.0.20261123", NEW), ("20241226", SUMMER), ("20230101", OLD)]
 )
 def test_release_before_a_version(version: str, older: str) -> None:

@@ -37,6 +37,34 @@ def test_path_that_is_not_there_is_told(cache: Path) -> None:
         runtimes.resolve("build/python", cache)
 
 
+def test_path_of_one_part_that_is_not_there_is_told(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    for name in ("./nowhere", "nowhere/", "./20240820"):
+        with pytest.raises(RuntimeNotFound, match=rf": there is no such directory in {tmp_path}$"):
+            runtimes.resolve(name, cache)
+
+
+@pytest.mark.parametrize("name", ["20240820", "1.0.20240820"])
+def test_folder_called_like_a_release_is_meant_only_by_its_path(
+    cache: Path, tmp_path: Path, make_wheel: MakeWheel, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    make_wheel("1.0.20240820")
+    folder = tmp_path / name / "ncnn"
+    folder.mkdir(parents=True)
+    (folder / "ncnn.py").write_text("class Net: pass\n__version__ = '1.0.20990101'")
+    monkeypatch.chdir(tmp_path)
+
+    release, mine = runtimes.resolve(name, cache), runtimes.resolve(f"./{name}", cache)
+
+    assert (release.version, release.origin) == ("1.0.20240820", "")
+    assert mine.version == "1.0.20990101"
+    # Whoever is handed the origin finds the same build.
+    assert runtimes.resolve(mine.origin, cache) == mine
+
+
 @pytest.mark.parametrize(
     ("name", "before", "version"),
     [
@@ -119,6 +147,21 @@ def test_latest_of_an_old_list_says_so(cache: Path, make_wheel: MakeWheel, pip_s
     assert said[1:] == [
         "the package index could not be asked (no network today): these are the releases known from before"
     ]
+
+
+def test_that_the_list_is_old_is_not_told_in_passing_to_who_takes_notes(
+    cache: Path, make_wheel: MakeWheel, pip_says: PipSays
+) -> None:
+    make_wheel("1.0.20240820")
+    runtimes.resolve("latest", cache)
+    pip_says("", complaint="ERROR: no network today", code=1)
+    passing: list[str] = []
+    lasting: list[str] = []
+
+    runtimes.resolve("latest", cache, passing.append, note=lasting.append)
+
+    assert [text.partition(" (")[0] for text in lasting] == ["the package index could not be asked"]
+    assert not set(lasting) & set(passing)
 
 
 def test_damaged_build_in_the_cache_is_made_again(cache: Path, make_wheel: MakeWheel) -> None:

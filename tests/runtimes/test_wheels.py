@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from ncnn_peakmem import runtimes
 from ncnn_peakmem.runtimes import RuntimeNotFound
+from ncnn_peakmem.runtimes.wheel import check_whole
 
 MakeWheel = Callable[..., Path]
 Builds = Callable[[], list[str]]
@@ -137,6 +140,45 @@ def test_wheel_with_a_damaged_byte(make_wheel: MakeWheel, refused: Refused) -> N
     wheel.write_bytes(whole.replace(b"class Net", b"class Nut"))
 
     assert refused(wheel) == "ncnn/ncnn.py in it is damaged (bad CRC-32): build or download it again"
+
+
+@pytest.mark.parametrize("method", ["stored", "deflated", "lzma", "bzip2"])
+def test_no_damaged_byte_gets_past_in_another_way_than_in_words(tmp_path: Path, method: str) -> None:
+    wheel = tmp_path / "ncnn-1.0.20240820-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w", getattr(zipfile, f"ZIP_{method.upper()}")) as archive:
+        archive.writestr("ncnn/ncnn.py", "class Net: pass\n")
+        archive.writestr("ncnn/größe.py", "")
+    whole = wheel.read_bytes()
+    check_whole(wheel)
+
+    told: set[str] = set()
+    for place, byte in enumerate(whole):
+        for flipped in (byte ^ 0xFF, byte ^ 0x10):
+            wheel.write_bytes(whole[:place] + bytes([flipped]) + whole[place + 1 :])
+            try:
+                # Bytes that say nothing of the content, such as its date, may be any.
+                check_whole(wheel)
+            except RuntimeNotFound as error:
+                told.add(str(error))
+
+    assert any("bad CRC-32" in text for text in told)
+    assert all(text.endswith("build or download it again") and "()" not in text for text in told)
+
+
+def test_wheel_whose_content_is_said_to_lie_beyond_all_files(make_wheel: MakeWheel, refused: Refused) -> None:
+    wheel = make_wheel()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("ncnn/ncnn.py", "")
+    whole = wheel.read_bytes()
+    directory, end = whole.index(b"PK\x01\x02"), whole.index(b"PK\x05\x06")
+    entry, tail = bytearray(whole[directory:end]), bytearray(whole[end:])
+    place = struct.pack("<HHQ", 1, 8, 2**64 - 1)
+    struct.pack_into("<H", entry, 30, len(place))
+    struct.pack_into("<L", entry, 42, 0xFFFFFFFF)
+    struct.pack_into("<L", tail, 12, len(entry) + len(place))
+    wheel.write_bytes(whole[:directory] + entry + place + tail)
+
+    assert refused(wheel).startswith("this is no whole wheel (")
 
 
 def test_zip_file_that_is_no_wheel(tmp_path: Path, refused: Refused) -> None:

@@ -12,7 +12,7 @@ from ncnn_peakmem import runtimes
 from ncnn_peakmem.anatomy.bridge import bridge
 from ncnn_peakmem.anatomy.dissection import dissect
 from ncnn_peakmem.baselines import in_words
-from ncnn_peakmem.cli.arguments import CouldNotMeasure, told_as
+from ncnn_peakmem.cli.arguments import CouldNotMeasure, noted, told_as
 from ncnn_peakmem.cli.model import choose, model_arguments
 from ncnn_peakmem.conversion import Cache, ConversionError, convert
 from ncnn_peakmem.measurement import Gauge
@@ -54,7 +54,7 @@ def anatomy(
         Console(stderr=True).status("starting") as status,
         told_as(CouldNotMeasure, ConversionError, runtimes.RuntimeNotFound, ProbeEnded),
     ):
-        build = runtimes.resolve(runtime, cache.root, status.update)
+        build = runtimes.resolve(runtime, cache.root, status.update, note=noted)
         model = convert(chosen.network, cache, status.update)
         status.update(f"measuring {case.id}")
         gauges = (Gauge.HEAP, Gauge.PAGES)

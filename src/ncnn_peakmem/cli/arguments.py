@@ -83,6 +83,11 @@ def gauge_option(*default: Gauge) -> Decorator:
     )
 
 
+def noted(text: str) -> None:
+    """Tell something that is to stay in sight, beside what is going on."""
+    click.echo(text, err=True)
+
+
 @contextmanager
 def told_as(kind: type[click.ClickException], *expected: type[Exception]) -> Iterator[None]:
     """Turn what the engine raises for people into what click shows them."""

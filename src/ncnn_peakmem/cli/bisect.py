@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -35,6 +36,9 @@ from ncnn_peakmem.reports.bisection import document, judged, probe_line, verdict
 from ncnn_peakmem.reports.quantity import difference, size
 from ncnn_peakmem.runtimes import RuntimeNotFound
 from ncnn_peakmem.tolerance import Tolerance
+
+_OTHER_TAGS = {"1.0.20260114": "20260113"}
+"""The tags of ncnn from which wheels of another date were built."""
 
 
 class _Size(click.ParamType[int]):
@@ -138,11 +142,16 @@ def bisect(
         bench = Bench.set_up(figure, known, Cache(cache_dir), store, status.update)
         if build is not None:
             most = limit if limit is not None else _limit(_reference(bench, good or ""), tolerance)
-            runtime = runtimes.resolve(build, bench.cache_folder, status.update)
+            runtime = runtimes.resolve(build, bench.cache_folder, status.update, note=_note)
             _answer(bench.measure(runtime, runtime.title), most, figure, status, as_json=as_json)
         else:
             releases = _releases(bench, good or "", bad or "")
             _find(bench, releases, tolerance, status, thorough=thorough, as_json=as_json)
+
+
+def _note(text: str) -> None:
+    """Tell what is to stay on the screen."""
+    click.echo(text, err=True)
 
 
 def _case(known: Catalog, case_id: str) -> Case:
@@ -163,7 +172,7 @@ def _limit(good: Sample, tolerance: Tolerance) -> int:
 
 def _reference(bench: Bench, name: str) -> Sample:
     """The figure of a build that is known to be good."""
-    runtime = runtimes.resolve(name, bench.cache_folder, bench.progress)
+    runtime = runtimes.resolve(name, bench.cache_folder, bench.progress, note=_note)
     # A build of one's own may have the version of a release and yet other figures.
     stored = () if runtime.origin else bench.stored([runtime.version])
     return stored[0] if stored else bench.measure(runtime, runtime.title)
@@ -190,9 +199,9 @@ def _releases(bench: Bench, good: str, bad: str) -> tuple[str, ...]:
     """Every release from the good one to the bad one."""
     known = runtimes.releases(bench.cache_folder, bench.progress)
     if known.note:
-        click.echo(known.note, err=True)
+        _note(known.note)
     with told_as(click.UsageError, RuntimeNotFound):
-        first, last = known.select(good)[-1], known.select(bad)[0]
+        first, last = known.one(good), known.one(bad)
         if Version(first) >= Version(last):
             raise click.UsageError(f"--good {first} has to be older than --bad {last}")
         return known.select(f"{first}..{last}")
@@ -251,8 +260,10 @@ def _no_change(error: NoChangeBetween) -> click.ClickException:
 
 def _next_step(found: Bisection, bench: Bench) -> Iterator[str]:
     """How to go on from releases to commits."""
-    tags = (release.removeprefix("1.0.") for release in (found.first_bad.release, found.last_good.release))
-    flags = f"{bench.figure.flags} --limit {found.limit_bytes} --models {bench.known.path.resolve()}"
+    ends = (found.first_bad.release, found.last_good.release)
+    tags = (_OTHER_TAGS.get(release, release.removeprefix("1.0.")) for release in ends)
+    models = str(bench.known.path.resolve())
+    flags = (*bench.figure.flags, "--limit", str(found.limit_bytes), "--models", models)
     yield "to find the commit, in a clone of ncnn, with bisect-step.sh from docs/bisect.md:"
-    yield f"  git bisect start {' '.join(tags)}"
-    yield f"  git bisect run ../bisect-step.sh {flags}"
+    yield f"  git bisect start {shlex.join(tags)}"
+    yield f"  git bisect run ../bisect-step.sh {shlex.join(flags)}"

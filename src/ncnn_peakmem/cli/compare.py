@@ -24,6 +24,7 @@ from ncnn_peakmem.cli.arguments import (
     cache_dir_option,
     gauge_option,
     models_option,
+    noted,
     told_as,
 )
 from ncnn_peakmem.cli.selection import case_option, profile_option, select
@@ -129,7 +130,7 @@ def _compare_builds(
         told_as(CouldNotMeasure, runtimes.RuntimeNotFound),
     ):
         # Each may be named in terms of the other, but not both.
-        newer = runtimes.resolve(new, cache.root, status.update)
+        newer = runtimes.resolve(new, cache.root, status.update, note=noted)
         older = runtimes.resolve(old, cache.root, status.update, before=newer.release)
         conditions = Conditions(known.step_timeout_seconds, cpu=min(os.sched_getaffinity(0)))
         run = Run(Path(folder), newer, machine.detect(), gauges, conditions, cache, status.update)

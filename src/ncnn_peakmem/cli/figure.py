@@ -46,12 +46,12 @@ class CaseFigure:
         return f"{self.case.id}   {' '.join(filter(None, (self.gauge, self.phase, self.metric)))}"
 
     @property
-    def flags(self) -> str:
-        """The figure as flags of a command line, without those that say what is usual."""
-        gauge = "" if self.gauge is Gauge.HEAP else f" --gauge {self.gauge}"
-        phase = f" --phase {self.phase}" if self.phase else ""
-        metric = "" if self.metric is JUDGED[self.gauge][0] else f" --metric {self.metric}"
-        return f"--case {self.case.id}{gauge}{phase}{metric}"
+    def flags(self) -> tuple[str, ...]:
+        """The figure as arguments of a command, without those that say what is usual."""
+        gauge = () if self.gauge is Gauge.HEAP else ("--gauge", self.gauge)
+        phase = ("--phase", self.phase) if self.phase else ()
+        metric = () if self.metric is JUDGED[self.gauge][0] else ("--metric", self.metric)
+        return ("--case", self.case.id, *gauge, *phase, *metric)
 
     @property
     def document(self) -> dict[str, str | None]:
@@ -93,7 +93,7 @@ class Bench:
     def measure_release(self, release: str) -> Sample:
         """The figure on a release, or why it cannot be told."""
         try:
-            build = runtimes.resolve(release, self.cache_folder, self.progress)
+            build = runtimes.from_release(release, self.cache_folder, self.progress)
         except RuntimeNotFound as error:
             return Sample(release, None, str(error))
         return self.measure(build, release)

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from ncnn_peakmem import machine, runtimes
-from ncnn_peakmem.cli.arguments import COULD_NOT_MEASURE, CouldNotMeasure, gauge_option, told_as
+from ncnn_peakmem.cli.arguments import COULD_NOT_MEASURE, CouldNotMeasure, gauge_option, noted, told_as
 from ncnn_peakmem.cli.model import choose, model_arguments
 from ncnn_peakmem.conversion import Cache, ConversionError, convert
 from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet
@@ -51,7 +51,7 @@ def measure(
         console.status("starting") as status,
         told_as(CouldNotMeasure, ConversionError, runtimes.RuntimeNotFound),
     ):
-        build = runtimes.resolve(runtime, cache.root, status.update)
+        build = runtimes.resolve(runtime, cache.root, status.update, note=noted)
         model = convert(chosen.network, cache, status.update)
         status.update(f"measuring {case.id}")
         readings = read_gauges(gauges, build, case, model, chosen.network.loops, chosen.conditions)

@@ -52,6 +52,20 @@ class Releases:
             raise RuntimeNotFound(f"no release of ncnn is older than {version}: {self._there_are}")
         return self.versions[place - 1]
 
+    def one(self, name: str) -> str:
+        """The release that a date, a version, `latest` or `previous` names.
+
+        `RuntimeNotFound` where it is no release, or not the name of one: a range, a list, `all`.
+        """
+        version = self._end(name.strip())
+        place = bisect_left(self._ordered, version)
+        if self._ordered[place : place + 1] != [version]:
+            nearest = " and ".join(self.versions[max(0, place - 1) : place + 1]) or "none"
+            raise RuntimeNotFound(
+                f"{name} is no release of ncnn that this Python can install; the nearest: {nearest}"
+            )
+        return self.versions[place]
+
     def select(self, text: str) -> tuple[str, ...]:
         """The releases that a text names, oldest first, each once.
 
@@ -69,7 +83,7 @@ class Releases:
         if part == "all":
             return self._range("", "", part)
         first, dots, last = part.partition("..")
-        return self._range(first.strip(), last.strip(), part) if dots else (self._one(part),)
+        return self._range(first.strip(), last.strip(), part) if dots else (self.one(part),)
 
     def _range(self, first: str, last: str, part: str) -> tuple[str, ...]:
         start = bisect_left(self._ordered, self._end(first)) if first else 0
@@ -77,16 +91,6 @@ class Releases:
         if start >= stop:
             raise RuntimeNotFound(f"no release of ncnn is in {part}: {self._there_are}")
         return self.versions[start:stop]
-
-    def _one(self, name: str) -> str:
-        version = self._end(name)
-        place = bisect_left(self._ordered, version)
-        if self._ordered[place : place + 1] != [version]:
-            nearest = " and ".join(self.versions[max(0, place - 1) : place + 1]) or "none"
-            raise RuntimeNotFound(
-                f"{name} is no release of ncnn that this Python can install; the nearest: {nearest}"
-            )
-        return self.versions[place]
 
     def _end(self, name: str) -> Version:
         """The version that a name stands for, whether it was released or not."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -15,6 +17,21 @@ from packaging.version import Version
 
 from ncnn_peakmem.runtimes.extension import this_python
 from ncnn_peakmem.runtimes.runtime import RuntimeNotFound
+
+# What reading a damaged archive raises beside its own error: each method of compression has its ways, names
+# need not be text, sizes and places may be absurd.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +70,9 @@ def check_whole(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise RuntimeNotFound(f"this is no whole wheel ({error}): build or download it again") from error
+    except _DAMAGED as error:
+        reason = str(error) or type(error).__name__
+        raise RuntimeNotFound(f"this is no whole wheel ({reason}): build or download it again") from error
     if damaged is not None:
         name = os.fspath(damaged)
         raise RuntimeNotFound(f"{name} in it is damaged (bad CRC-32): build or download it again")
