@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click.testing
@@ -14,9 +15,10 @@ import pytest
 from rich.console import Console
 
 from ncnn_peakmem import machine
-from ncnn_peakmem.baselines import BaselineStore
+from ncnn_peakmem.baselines import BaselineStore, Update
 from ncnn_peakmem.cli.history import history
 from ncnn_peakmem.cli.sweep_progress import shown
+from ncnn_peakmem.history.crew import Errand
 from ncnn_peakmem.history.progress import CaseBegun, CaseDone, Note, ReleaseDone, Tally
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import (
@@ -31,7 +33,7 @@ from ncnn_peakmem.measurement import (
 )
 from ncnn_peakmem.runtimes import Runtime
 
-USAGE, COULD_NOT_MEASURE = 2, 3
+USAGE, COULD_NOT_MEASURE, INTERRUPTED = 2, 3, 130
 OLD, NEW = "1.0.20250101", "1.0.20260101"
 LIGHT, HEAVY = "small-fp32-light-t1", "small-fp32-heavy-t1"
 OK = Outcome(OutcomeKind.OK)
@@ -261,14 +263,78 @@ def test_another_machine_class_is_reported(run: Run, store: BaselineStore) -> No
     assert "3.00 MiB" in result.stdout
 
 
-def test_nothing_is_stored_for_this_machine(run: Run, store: BaselineStore) -> None:
+def test_nothing_is_stored_for_this_machine_but_one_other(run: Run, store: BaselineStore) -> None:
     store.update(MeasurementSet(NEW, ELSEWHERE, {LIGHT: Measurement(LIGHT, "digest", figures(1))}))
+
+    result = run("--stored", gauges=("heap",))
+
+    assert result.exit_code == 0, result.stderr
+    assert ELSEWHERE.id in result.stdout
+    (line,) = result.stderr.splitlines()
+    assert line == (
+        f"baselines has nothing of this machine's class, {machine.detect().id}: "
+        f"this is the only one stored, {ELSEWHERE.id}"
+    )
+
+
+def test_what_is_stored_for_this_machine_is_told_first(run: Run, store: BaselineStore) -> None:
+    for here, peak in ((ELSEWHERE, 1), (machine.detect(), 3 << 20)):
+        store.update(MeasurementSet(NEW, here, {LIGHT: Measurement(LIGHT, "digest", figures(peak))}))
+
+    result = run("--stored", gauges=("heap",))
+
+    assert result.exit_code == 0, result.stderr
+    assert "3.00 MiB" in result.stdout
+    assert result.stderr == ""
+
+
+def test_nothing_is_stored_for_this_machine_but_several_others(run: Run, store: BaselineStore) -> None:
+    others = (ELSEWHERE, replace(ELSEWHERE, physical_cores=8))
+    for other in others:
+        store.update(MeasurementSet(NEW, other, {LIGHT: Measurement(LIGHT, "digest", figures(1))}))
 
     result = run("--stored")
 
     assert result.exit_code == COULD_NOT_MEASURE
     assert f"baselines has nothing of machine class {machine.detect().id}" in result.stderr
-    assert ELSEWHERE.id in result.stderr
+    assert all(other.id in result.stderr for other in others)
+
+
+def test_interrupted_again_starts_over(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("--releases", NEW)
+    update = BaselineStore.update
+
+    def interrupted(store: BaselineStore, measured: MeasurementSet) -> Update:
+        if HEAVY in measured.cases:
+            raise KeyboardInterrupt
+        return update(store, measured)
+
+    monkeypatch.setattr(BaselineStore, "update", interrupted)
+    result = run("--releases", NEW, "--again")
+
+    assert result.exit_code == INTERRUPTED
+    assert "stored in baselines, and --again starts over" in result.stderr
+    assert "goes on" not in result.stderr
+    assert lines(run("--releases", NEW).stderr) == [f"{NEW}  0 measured, 2 stored before  (0 of 0 cases)"]
+
+
+@pytest.mark.parametrize("folder", ["models.yaml/below", "/proc/nowhere", "readonly"])
+def test_folder_that_cannot_keep_anything_is_told_first(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    def measured(*_: object, **__: object) -> None:
+        pytest.fail("a case was probed")
+
+    # Not even root can make a file there.
+    (tmp_path / "readonly").mkdir()
+    (tmp_path / "readonly" / machine.detect().id).symlink_to("/proc/self/task")
+    monkeypatch.setattr(Errand, "run", measured)
+    result = run("--releases", NEW, "--baseline-dir", folder)
+
+    assert result.exit_code == USAGE, result.stderr
+    assert f"nothing can be stored in {folder}" in result.stderr
+    assert "what was measured" not in result.stderr
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize(

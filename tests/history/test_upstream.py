@@ -13,6 +13,7 @@ from ncnn_peakmem.history import (
     Evidence,
     Figure,
     causes_of,
+    evidence_of,
     load_causes,
 )
 from ncnn_peakmem.measurement import Gauge, Metric, Phase
@@ -83,6 +84,77 @@ def test_what_crept_in_may_have_come_since_its_level() -> None:
 def test_all_causes_of_a_change_are_found_in_their_order() -> None:
     known = (cause(grows()), cause(Concern("*", Direction.LESS)), cause(grows("resnet*")))
     assert causes_of(change(), known) == (known[0], known[2])
+
+
+def known_as(evidence: Evidence, *directions: Direction) -> Cause:
+    concerns = tuple(Concern("*", direction) for direction in directions)
+    return Cause("1.0.20230301", "It moves.", evidence, concerns)
+
+
+MORE, LESS = Direction.MORE, Direction.LESS
+
+
+@pytest.mark.parametrize(
+    ("causes", "evidence"),
+    [
+        ([], None),
+        ([known_as(Evidence.READ, LESS)], None),
+        ([known_as(Evidence.LIKELY, MORE), known_as(Evidence.READ, MORE)], Evidence.READ),
+        ([known_as(Evidence.READ, MORE), known_as(Evidence.BISECTED, MORE)], Evidence.BISECTED),
+        ([known_as(Evidence.READ, MORE), known_as(Evidence.LIKELY, LESS)], Evidence.READ),
+        ([known_as(Evidence.EITHER_WAY, MORE, LESS), known_as(Evidence.LIKELY, MORE)], Evidence.LIKELY),
+        # What would explain the opposite as well explains nothing, whatever it is marked as.
+        ([known_as(Evidence.EITHER_WAY, MORE, LESS)], Evidence.EITHER_WAY),
+        ([known_as(Evidence.READ, MORE, LESS)], Evidence.EITHER_WAY),
+        ([known_as(Evidence.READ, MORE), known_as(Evidence.READ, LESS)], Evidence.EITHER_WAY),
+        ([known_as(Evidence.LIKELY, MORE), known_as(Evidence.READ, LESS)], Evidence.EITHER_WAY),
+    ],
+)
+def test_evidence_is_the_strongest_that_the_opposite_would_not_have_too(
+    causes: list[Cause], evidence: Evidence | None
+) -> None:
+    assert evidence_of(change(), causes) is evidence
+
+
+def both_ways(evidence: str, more: str, less: str) -> str:
+    return (
+        f"- release: 1.0.1\n  told: It.\n  evidence: {evidence}\n  concerns:\n"
+        f"    - {{direction: more, {more}}}\n    - {{direction: less, {less}}}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        ("cases: '*'", "cases: '*'"),
+        ("cases: '*-heavy-*', phases: [steady, unload]", "cases: '*', phases: [first, steady]"),
+        ("cases: 'vgg*', phases: [steady]", "cases: 'vgg16-*', metrics: [peak]"),
+    ],
+)
+def test_claiming_both_ways_has_to_be_marked(tmp_path: Path, more: str, less: str) -> None:
+    path = tmp_path / "causes.yaml"
+    for evidence in ("bisected", "read", "measured", "likely"):
+        path.write_text(both_ways(evidence, more, less))
+        with pytest.raises(CauseError, match=r"0: .* both more and less .* either_way") as error:
+            load_causes(path)
+        assert str(path) in str(error.value)
+    path.write_text(both_ways("either_way", more, less))
+    assert load_causes(path)[0].evidence is Evidence.EITHER_WAY
+
+
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        ("cases: '*-heavy-*'", "cases: '*-light-*'"),
+        ("cases: '*', phases: [first]", "cases: '*', phases: [steady]"),
+        ("cases: '*', metrics: [peak]", "cases: '*', metrics: [live]"),
+        ("cases: '*', gauge: pages", "cases: '*'"),
+    ],
+)
+def test_both_ways_for_unlike_figures_is_one_claim_each(tmp_path: Path, more: str, less: str) -> None:
+    path = tmp_path / "causes.yaml"
+    path.write_text(both_ways("read", more, less))
+    assert load_causes(path)[0].evidence is Evidence.READ
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:

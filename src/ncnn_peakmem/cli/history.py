@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import click
 from rich.console import Console
@@ -107,13 +108,14 @@ def history(
         cases = select(known, profile, patterns)
     store = BaselineStore(baseline_dir)
     with told_as(click.UsageError, BaselineError):
-        here = _machine(store, machine_id)
+        here = _machine(store, machine_id, stored=stored)
         if stored:
             chosen = _stored_releases(store, here, names)
         else:
             cache = Cache(cache_dir)
             with _going_on(baseline_dir, again=again) as progress:
                 chosen = _releases(names, cache, progress)
+                _can_store(store, here)
                 Sweep(
                     store=store,
                     machine=here,
@@ -146,18 +148,23 @@ def history(
 @contextmanager
 def _going_on(folder: Path, *, again: bool) -> Iterator[SweepProgress]:
     """Show how far the sweep is; where it ends early, say what is kept and how to go on."""
-    command = "the same command without --again" if again else "the same command"
-    resumed = f"what was measured is stored in {folder}, and {command} goes on from there"
+    resumed = (
+        "--again starts over: without it, what is stored is not measured once more"
+        if again
+        else "the same command goes on from there"
+    )
+    kept = f"what was measured is stored in {folder}, and {resumed}"
     try:
         with shown(Console(stderr=True)) as progress:
             yield progress
     except KeyboardInterrupt:
         tally = progress.tally
         place = f" after {tally.measured} of {counted(tally.to_measure, 'case')}" if tally.to_measure else ""
-        click.echo(f"\ninterrupted{place}: {resumed}", err=True)
+        click.echo(f"\ninterrupted{place}: {kept}", err=True)
         sys.exit(INTERRUPTED)
     except (CrewLost, OSError) as error:
-        raise CouldNotMeasure(f"{error}\n{resumed}") from error
+        told = f"{error}\n{kept}" if progress.tally.measured else str(error)
+        raise CouldNotMeasure(told) from error
 
 
 def _releases(names: str, cache: Cache, progress: SweepProgress) -> tuple[str, ...]:
@@ -169,9 +176,33 @@ def _releases(names: str, cache: Cache, progress: SweepProgress) -> tuple[str, .
         return known.select(names)
 
 
-def _machine(store: BaselineStore, machine_id: str | None) -> MachineClass:
+def _can_store(store: BaselineStore, here: MachineClass) -> None:
+    """Make the folder of this machine class: told now, not when the first case has been measured."""
+    folder = store.folder / here.id
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise click.UsageError(
+            f"nothing can be stored in {store.folder}: {error.strerror}; "
+            "give --baseline-dir a folder that can be written to"
+        ) from error
+
+
+def _machine(store: BaselineStore, machine_id: str | None, *, stored: bool) -> MachineClass:
+    """The class to tell of: the one named, else this machine's, or the only one stored if it has nothing."""
     if machine_id is None:
-        return machine.detect()
+        here = machine.detect()
+        known = store.machine_classes()
+        if not stored or here.id in known or len(known) != 1:
+            return here
+        (machine_id,) = known
+        click.echo(
+            f"{store.folder} has nothing of this machine's class, {here.id}: "
+            f"this is the only one stored, {machine_id}",
+            err=True,
+        )
     found = stored_machine(store, machine_id)
     if found is None:
         classes = "".join(f"\n  {name}" for name in store.machine_classes()) or " none"

@@ -29,6 +29,7 @@ from ncnn_peakmem.history.upstream import (
     Direction,
     Evidence,
     causes_of,
+    evidence_of,
     load_causes,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "causes_of",
     "change_points",
     "differences",
+    "evidence_of",
     "fold_alike",
     "fold_cases",
     "is_echo",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ class CauseError(ValueError):
 
 
 class Evidence(StrEnum):
-    """How sure it is that a change of ncnn is the cause."""
+    """How sure it is that a change of ncnn is the cause, the surest first."""
 
     BISECTED = "bisected"
     """The figure moves between the builds just before and just after it."""
@@ -36,6 +37,8 @@ class Evidence(StrEnum):
     """Another measurement than this history shows it."""
     LIKELY = "likely"
     """It fits the release, the phase and the layers concerned."""
+    EITHER_WAY = "either_way"
+    """It fits, but would have the other way too, so that no figure can contradict it."""
 
 
 class Direction(StrEnum):
@@ -78,6 +81,22 @@ class Concern:
             and fnmatchcase(change.case, self.cases)
         )
 
+    def contradicts(self, other: Concern) -> bool:
+        """Whether they move the same figures in opposite directions, one's cases being among the other's."""
+        return (
+            self.direction is not other.direction
+            and self.gauge is other.gauge
+            and _have_common(self.phases, other.phases)
+            and _have_common(self.metrics, other.metrics)
+            # A pattern matches the text of a narrower one.
+            and (fnmatchcase(self.cases, other.cases) or fnmatchcase(other.cases, self.cases))
+        )
+
+
+def _have_common(these: frozenset[str], those: frozenset[str]) -> bool:
+    """Empty ones stand for all."""
+    return not these or not those or bool(these & those)
+
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True)
@@ -101,16 +120,32 @@ class Cause:
         return in_time and any(concern.meets(change) for concern in self.concerns)
 
 
+def _said_to_be_either_way(cause: Cause) -> Cause:
+    for one, other in combinations(cause.concerns, 2):
+        if cause.evidence is not Evidence.EITHER_WAY and one.contradicts(other):
+            cases = " and ".join(dict.fromkeys((one.cases, other.cases)))
+            raise ValueError(
+                f"claims both more and less of the same figures ({cases}), which no figure can contradict: "
+                f"give its directions apart, or its evidence as {Evidence.EITHER_WAY}"
+            )
+    return cause
+
+
 @cache
 def _ordered(release: str) -> Version:
     return Version(release)
 
 
-_CAUSES: TypeAdapter[tuple[Cause, ...]] = TypeAdapter(tuple[Cause, ...])
+_CAUSES: TypeAdapter[tuple[Cause, ...]] = TypeAdapter(
+    tuple[Annotated[Cause, AfterValidator(_said_to_be_either_way)], ...]
+)
 
 
 def load_causes(path: Path = SHIPPED) -> tuple[Cause, ...]:
-    """The causes of a file, in its order."""
+    """The causes of a file, in its order.
+
+    `CauseError` where one claims both directions for the same figures, and is not marked as `EITHER_WAY`.
+    """
     try:
         return _CAUSES.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError) as error:
@@ -124,3 +159,22 @@ def load_causes(path: Path = SHIPPED) -> tuple[Cause, ...]:
 def causes_of(change: ChangePoint, causes: Iterable[Cause]) -> tuple[Cause, ...]:
     """The causes that explain a change, in their own order."""
     return tuple(cause for cause in causes if cause.explains(change))
+
+
+def evidence_of(change: ChangePoint, causes: Sequence[Cause]) -> Evidence | None:
+    """The strongest evidence of the causes that explain a change, or None where none does.
+
+    `EITHER_WAY` where the opposite change would be explained as well or better, by whichever causes.
+    """
+    found = _strongest(change, causes)
+    opposite = _strongest(replace(change, after=change.before - change.difference), causes)
+    if found is None or opposite is None:
+        return found
+    return found if _ORDER.index(found) < _ORDER.index(opposite) else Evidence.EITHER_WAY
+
+
+_ORDER = tuple(Evidence)
+
+
+def _strongest(change: ChangePoint, causes: Iterable[Cause]) -> Evidence | None:
+    return min((cause.evidence for cause in causes_of(change, causes)), key=_ORDER.index, default=None)

@@ -15,7 +15,8 @@ from ncnn_peakmem.baselines import in_words
 from ncnn_peakmem.history import ChangePoint, Fold, Movement, Point, Standing, network_of
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.reports import quantity
-from ncnn_peakmem.reports.figure_name import in_short
+from ncnn_peakmem.reports.figure_name import in_short as figures_in_short
+from ncnn_peakmem.reports.findings.options import in_short
 from ncnn_peakmem.reports.history_report import HistoryReport
 from ncnn_peakmem.reports.sparkline import sparkline
 
@@ -32,9 +33,10 @@ def tables(report: HistoryReport, *, verbose: bool = False) -> RenderableType:
     """
     notes = [Text(line) for line in _notes(report)]
     changes = [*_changes(report, verbose)] or [Text("no figure left its level on any release")]
+    # Markdown's quotes are of no use on a terminal.
+    options = [Text(line.replace("`", "")) for line in in_short(report)]
     parts: list[RenderableType] = [_head(report), _standings(report), Group(*changes)]
-    if notes:
-        parts.append(Group(*notes))
+    parts += [Group(*lines) for lines in (options, notes) if lines]
     return Group(*(Group(part, Text()) for part in parts))
 
 
@@ -100,11 +102,11 @@ def _changes(report: HistoryReport, verbose: bool) -> Iterator[RenderableType]:
         echoes = report.echoes_by_release.get(release, 0)
         if not movements and not echoes:
             continue
-        yield _release_name(release)
-        for movement in movements:
-            if verbose or movement.gauge is report.gauges[0]:
-                yield _movement_name(report, movement)
-                yield _strands(movement)
+        in_rows = [found for found in movements if verbose or found.gauge is report.gauges[0]]
+        yield _release_name(release, with_columns=bool(in_rows))
+        for movement in in_rows:
+            yield _movement_name(report, movement)
+            yield _strands(movement)
         if not verbose:
             yield from _summed_up(report, movements)
         if echoes:
@@ -132,10 +134,13 @@ def _movement_name(report: HistoryReport, movement: Movement) -> Text:
     return told
 
 
-def _release_name(release: str) -> RenderableType:
+def _release_name(release: str, *, with_columns: bool) -> RenderableType:
+    name = Text(f"ncnn {release}", style="bold")
+    if not with_columns:
+        return name
     table = _columns()
     headers = (Text(name, style=_FAINT) for name in ("before", "after", "change"))
-    table.add_row(Text(f"ncnn {release}", style="bold"), *headers)
+    table.add_row(name, *headers)
     return Constrain(table, _WIDEST)
 
 
@@ -153,7 +158,7 @@ def _strands(movement: Movement) -> RenderableType:
     for strand in movement.strands:
         first = strand[0]
         lead = movement.at(first.figure)
-        name = in_short(dict.fromkeys(change.figure for change in strand))
+        name = figures_in_short(dict.fromkeys(change.figure for change in strand))
         table.add_row(
             Padding(Text(f"{name}, bit by bit" if first.crept else name, style=_FAINT), (0, 0, 0, 4)),
             _span([change.before for change in lead]),

@@ -8,8 +8,12 @@ import pytest
 from rich.console import Console
 
 from ncnn_peakmem.history import History
+from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.reports.history_report import HistoryReport
 from ncnn_peakmem.reports.history_table import tables
+from ncnn_peakmem.tolerance import GaugeTolerance, Tolerance, Tolerances
+
+MIB = 2**20
 
 
 def printed(report: HistoryReport, width: int = 100, *, verbose: bool = False) -> list[str]:
@@ -53,6 +57,29 @@ def test_change_points_stand_under_their_release_and_case(report: HistoryReport)
     assert re.split(r" {2,}", lines[2]) == cells
     assert re.split(r" {2,}", lines[3]) == ["", "to 9.00 MiB", "to 13.00 MiB", "to +50.0 %"]
     assert lines[4] == "  28 figures of the process moved along with the heap"
+
+
+def test_columns_are_named_only_where_there_are_rows(report: HistoryReport) -> None:
+    def tolerances(network: str) -> Tolerances:
+        heap = GaugeTolerance(Tolerance(64 * MIB), Tolerance())
+        return {**report.tolerances(network), Gauge.HEAP: heap}
+
+    lines = printed(replace(report, tolerances=tolerances))
+    echoes = lines_after(lines, "ncnn 1.0.20230201")
+    assert echoes[0] == "ncnn 1.0.20230201"
+    assert echoes[1] == "  28 figures of the process moved along with the heap"
+    summed = lines_after(lines, "ncnn 1.0.20230401")
+    assert summed[0] == "ncnn 1.0.20230401"
+    assert summed[1].startswith("  pages otherwise than the heap")
+
+
+def test_options_are_told_in_a_line_each(report: HistoryReport) -> None:
+    lines = printed(report, width=200)
+    assert (
+        "q8 instead of plain changes nothing: 0 of 128 figures of heap and 0 of 128 figures of pages differ."
+        in lines
+    )
+    assert "light instead of heavy changes the heap peak today by -4.02 MiB (-22.3 to -21.1 %)." in lines
 
 
 def test_growth_bit_by_bit_is_said_to_be(report: HistoryReport) -> None:

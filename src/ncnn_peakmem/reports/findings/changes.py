@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from ncnn_peakmem.history import Cause, ChangePoint, Evidence, Figure, Movement, causes_of
+from ncnn_peakmem.history import Cause, ChangePoint, Evidence, Figure, Movement, causes_of, evidence_of
 from ncnn_peakmem.measurement import Gauge, Metric, Phase
 from ncnn_peakmem.reports import quantity
 from ncnn_peakmem.reports.figure_name import in_short
@@ -19,12 +19,16 @@ _COLUMNS = {
     "looped peak": Figure(Gauge.HEAP, Phase.STEADY, Metric.PEAK),
 }
 _UNKNOWN = "?"
-_EVIDENCE = {
+_EITHER_WAY = "±"
+EVIDENCE: Mapping[Evidence | None, str] = {
     Evidence.BISECTED: "bisected",
     Evidence.READ: "read in its source",
     Evidence.MEASURED: "measured apart from this history",
     Evidence.LIKELY: "likely",
+    Evidence.EITHER_WAY: "fits either way",
+    None: "not known",
 }
+"""The evidence for a cause in words, the surest first; None where there is none."""
 
 
 def changes(report: HistoryReport, causes: Sequence[Cause]) -> Iterator[str]:
@@ -71,10 +75,13 @@ def _cell(alike: Sequence[ChangePoint], causes: Sequence[Cause]) -> str:
 
 
 def _marks(alike: Sequence[ChangePoint], causes: Sequence[Cause]) -> str:
-    """The pull requests that explain any of the changes, and a question mark where one is not explained."""
+    """The pull requests that explain any of the changes, and signs where one fits either way, or has none."""
     known = [causes_of(change, causes) for change in alike]
     pulls = dict.fromkeys(pull for found in known for cause in found for pull in cause.pulls)
-    return " ".join([*(f"[#{pull}]" for pull in pulls), *([] if all(known) else [_UNKNOWN])])
+    evidence = {evidence_of(change, causes) for change in alike}
+    signs = {Evidence.EITHER_WAY: _EITHER_WAY, None: _UNKNOWN}
+    told = (sign for kind, sign in signs.items() if kind in evidence)
+    return " ".join([*(f"[#{pull}]" for pull in pulls), *told])
 
 
 def _causes(found: Sequence[ChangePoint], causes: Sequence[Cause]) -> Iterator[str]:
@@ -82,11 +89,14 @@ def _causes(found: Sequence[ChangePoint], causes: Sequence[Cause]) -> Iterator[s
     for cause in causes:
         explained = sum(cause.explains(change) for change in found)
         if explained:
-            title = " ".join(["**Known cause**", *(f"[#{pull}]" for pull in cause.pulls)])
+            sure = "Possible" if cause.evidence is Evidence.EITHER_WAY else "Known"
+            title = " ".join([f"**{sure} cause**", *(f"[#{pull}]" for pull in cause.pulls)])
             count = quantity.counted(explained, "figure")
-            yield f"- {title} ({_EVIDENCE[cause.evidence]}; {count}): {cause.told}"
-    unknown = sum(not causes_of(change, causes) for change in found)
-    if unknown:
+            yield f"- {title} ({EVIDENCE[cause.evidence]}; {count}): {cause.told}"
+    evidence = [evidence_of(change, causes) for change in found]
+    if undecided := evidence.count(Evidence.EITHER_WAY):
+        yield f"- **Fits either way**: {quantity.counted(undecided, 'figure')}, marked `{_EITHER_WAY}`."
+    if unknown := evidence.count(None):
         yield f"- **Cause not known to us**: {quantity.counted(unknown, 'figure')}, marked `{_UNKNOWN}`."
     yield ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ncnn_peakmem.history import NO_LABEL, Axis, AxisEffect, Difference, network_of
 from ncnn_peakmem.reports import quantity
@@ -13,15 +13,24 @@ from ncnn_peakmem.reports.history_report import HistoryReport
 
 def options(report: HistoryReport) -> Iterator[str]:
     """A section an axis; one that never changed anything gets a sentence and no table."""
-    by_axis: defaultdict[Axis, list[AxisEffect]] = defaultdict(list)
-    for effect in report.axis_effects:
-        by_axis[effect.axis].append(effect)
-    for axis, effects in by_axis.items():
+    for axis, effects in _by_axis(report).items():
         yield from (f"### {in_words(axis)}", "")
         if any(effect.differing for effect in effects):
             yield from (f"{counts(effects)} differ.", "", *_table(report, axis, effects))
         else:
             yield from (f"Nothing: {counts(effects)} differ.", "")
+
+
+def in_short(report: HistoryReport) -> Iterator[str]:
+    """A sentence an axis: what it does to the overall peak today, or that it never changed anything."""
+    gauge = report.gauges[0]
+    for axis, effects in _by_axis(report).items():
+        peaks = [found for found in report.peak_differences if found.axis == axis]
+        today = [found for found in peaks if found.figure.gauge is gauge]
+        if not any(effect.differing for effect in effects):
+            yield f"{in_words(axis)} changes nothing: {counts(effects)} differ."
+        elif today:
+            yield f"{in_words(axis)} changes the {gauge} peak today by {at_the_peak(today)}."
 
 
 def in_words(axis: Axis) -> str:
@@ -43,6 +52,13 @@ def at_the_peak(found: Sequence[Difference]) -> str:
     """What an axis does to overall peaks: `-12.00 to -30.00 MiB (-20 to -51 %)`."""
     told = differences([difference.bytes for difference in found])
     return f"{told} ({percents(difference.percent for difference in found)})"
+
+
+def _by_axis(report: HistoryReport) -> Mapping[Axis, Sequence[AxisEffect]]:
+    found: defaultdict[Axis, list[AxisEffect]] = defaultdict(list)
+    for effect in report.axis_effects:
+        found[effect.axis].append(effect)
+    return found
 
 
 def _table(report: HistoryReport, axis: Axis, effects: Sequence[AxisEffect]) -> Iterator[str]:

@@ -29,7 +29,8 @@ that are equally good, or bad, the first is named.
 _CHANGES = """\
 What left its level, the largest first. The figures are of the heap: its peak while the model is loaded, what
 is live afterwards, the peak of the first inference and that of looped inference. Cases that moved by the same
-bytes share a row. Numbers are ncnn's pull requests.
+bytes share a row. Numbers are ncnn's pull requests; `±` stands where what is known would explain the opposite
+as well, and `?` where no cause is known.
 """
 _OPTIONS = """\
 Pairs of cases of one model that differ in one label: all figures, on all releases. They count as different

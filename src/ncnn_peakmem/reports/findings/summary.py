@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from ncnn_peakmem.history import PEAKS, Axis, AxisEffect, Cause, Standing, causes_of, network_of
+from ncnn_peakmem.history import PEAKS, Cause, Evidence, Standing, evidence_of, network_of
 from ncnn_peakmem.measurement import Phase
 from ncnn_peakmem.reports import quantity
+from ncnn_peakmem.reports.findings.changes import EVIDENCE
 from ncnn_peakmem.reports.findings.markdown import code, differences, percents, table
-from ncnn_peakmem.reports.findings.options import at_the_peak, counts, in_words
+from ncnn_peakmem.reports.findings.options import in_short
 from ncnn_peakmem.reports.history_report import HistoryReport
 
 _HEADER = ("network", "today against its best release", "today against the first", "worst release")
@@ -22,7 +23,7 @@ def summary(report: HistoryReport, causes: Sequence[Cause]) -> Iterator[str]:
         *_today(report),
         *_largest(report),
         *_explained(report, causes),
-        *_options(report),
+        *in_short(report),
         _outcomes(report),
     ]
     yield from (f"- {sentence}" for sentence in sentences)
@@ -77,26 +78,18 @@ def _explained(report: HistoryReport, causes: Sequence[Cause]) -> Iterator[str]:
             if change.figure.gauge is gauge and change not in report.echoes
         ]
         if found:
-            known = sum(bool(causes_of(change, causes)) for change in found)
+            count = Counter(evidence_of(change, causes) for change in found)
+            told = [f"{words} {count[kind]}" for kind, words in EVIDENCE.items() if count[kind]]
             otherwise = "" if gauge is report.gauges[0] else " otherwise than the heap"
-            told = (
-                f"Figures of {code(gauge)} left their level {quantity.counted(len(found), 'time')}{otherwise}"
+            times = quantity.counted(len(found), "time")
+            yield (
+                f"Figures of {code(gauge)} left their level {times}{otherwise}. The cause: {', '.join(told)}."
             )
-            yield f"{told}; a cause is known of {known}."
-
-
-def _options(report: HistoryReport) -> Iterator[str]:
-    by_axis: defaultdict[Axis, list[AxisEffect]] = defaultdict(list)
-    for effect in report.axis_effects:
-        by_axis[effect.axis].append(effect)
-    gauge = report.gauges[0]
-    for axis, effects in by_axis.items():
-        peaks = [found for found in report.peak_differences if found.axis == axis]
-        today = [found for found in peaks if found.figure.gauge is gauge]
-        if not any(effect.differing for effect in effects):
-            yield f"{in_words(axis)} changes nothing: {counts(effects)} differ."
-        elif today:
-            yield f"{in_words(axis)} changes the {gauge} peak today by {at_the_peak(today)}."
+            if count[Evidence.EITHER_WAY]:
+                yield (
+                    "A cause fits either way where what is known would explain it as well or better "
+                    "had the figure gone the other way: that is no explanation yet."
+                )
 
 
 def _outcomes(report: HistoryReport) -> str:
