@@ -24,6 +24,7 @@ from ncnn_peakmem.cli.arguments import (
     baseline_dir_option,
     cache_dir_option,
     models_option,
+    noted,
     told_as,
 )
 from ncnn_peakmem.cli.figure import Bench, CaseFigure
@@ -142,16 +143,11 @@ def bisect(
         bench = Bench.set_up(figure, known, Cache(cache_dir), store, status.update)
         if build is not None:
             most = limit if limit is not None else _limit(_reference(bench, good or ""), tolerance)
-            runtime = runtimes.resolve(build, bench.cache_folder, status.update, note=_note)
+            runtime = runtimes.resolve(build, bench.cache_folder, status.update, note=noted)
             _answer(bench.measure(runtime, runtime.title), most, figure, status, as_json=as_json)
         else:
             releases = _releases(bench, good or "", bad or "")
             _find(bench, releases, tolerance, status, thorough=thorough, as_json=as_json)
-
-
-def _note(text: str) -> None:
-    """Tell what is to stay on the screen."""
-    click.echo(text, err=True)
 
 
 def _case(known: Catalog, case_id: str) -> Case:
@@ -172,7 +168,7 @@ def _limit(good: Sample, tolerance: Tolerance) -> int:
 
 def _reference(bench: Bench, name: str) -> Sample:
     """The figure of a build that is known to be good."""
-    runtime = runtimes.resolve(name, bench.cache_folder, bench.progress, note=_note)
+    runtime = runtimes.resolve(name, bench.cache_folder, bench.progress, note=noted)
     # A build of one's own may have the version of a release and yet other figures.
     stored = () if runtime.origin else bench.stored([runtime.version])
     return stored[0] if stored else bench.measure(runtime, runtime.title)
@@ -199,7 +195,7 @@ def _releases(bench: Bench, good: str, bad: str) -> tuple[str, ...]:
     """Every release from the good one to the bad one."""
     known = runtimes.releases(bench.cache_folder, bench.progress)
     if known.note:
-        _note(known.note)
+        noted(known.note)
     with told_as(click.UsageError, RuntimeNotFound):
         first, last = known.one(good), known.one(bad)
         if Version(first) >= Version(last):
