@@ -16,7 +16,7 @@ from tox.session.state import State
 
 @impl
 def tox_extend_envs() -> Iterable[str]:
-    """Every release that the command line, TOXENV or a label of tox.ini names; there is no list of them all."""
+    """Every release that the command line, TOXENV or tox.ini names: there is no list of them all."""
     named = [*sys.argv, os.environ.get("TOXENV", ""), Path(__file__).with_name("tox.ini").read_text()]
     return sorted({*re.findall(r"\bncnn\d{8}\b", " ".join(named))})
 
