@@ -14,7 +14,7 @@ FLOORS = (
     {"networks", "runtimes", "param_file"},
     {"catalog", "conversion", "probe"},
     {"baselines", "run"},
-    {"anatomy", "gate", "history", "reports"},
+    {"anatomy", "forecast", "gate", "history", "reports"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -15,6 +15,7 @@ from ncnn_peakmem.cli.anatomy import anatomy
 from ncnn_peakmem.cli.arguments import COULD_NOT_MEASURE, INTERRUPTED
 from ncnn_peakmem.cli.bisect import bisect
 from ncnn_peakmem.cli.compare import compare
+from ncnn_peakmem.cli.forecast import forecast
 from ncnn_peakmem.cli.history import history
 from ncnn_peakmem.cli.measure import measure
 
@@ -42,5 +43,5 @@ def main() -> None:
     """Peak memory of the ncnn inference engine: measured, judged, explained."""
 
 
-for _command in (measure, compare, history, bisect, anatomy):
+for _command in (measure, compare, history, bisect, anatomy, forecast):
     main.add_command(_command)
