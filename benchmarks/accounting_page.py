@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ncnn_peakmem import anatomy, catalog
-from ncnn_peakmem.baselines import BaselineStore, read
+from ncnn_peakmem import baselines, catalog
+from ncnn_peakmem.baselines import BaselineStore
 from ncnn_peakmem.conversion import Cache, convert
+from ncnn_peakmem.graph import read
 from ncnn_peakmem.measurement import MeasurementSet
 from ncnn_peakmem.reports import accounting
 
@@ -17,7 +18,7 @@ PAGE = ROOT / "docs" / "accounting.md"
 def newest(store: BaselineStore) -> MeasurementSet:
     """The baselines of the newest ncnn; of several machine classes that have it, the first by name."""
     files = [min((store.folder / name).glob("[!.]*.json")) for name in store.machine_classes()]
-    machines = [read(file).machine for file in files]
+    machines = [baselines.read(file).machine for file in files]
     machine = max(machines, key=lambda machine: store.versions(machine)[-1])
     return store.load(machine, store.versions(machine)[-1])
 
@@ -25,7 +26,7 @@ def newest(store: BaselineStore) -> MeasurementSet:
 def page(cache: Cache) -> str:
     """The page as it should be."""
     known = catalog.load(ROOT / "models.yaml")
-    graphs = {name: anatomy.read(convert(network, cache, print)) for name, network in known.networks.items()}
+    graphs = {name: read(convert(network, cache, print)) for name, network in known.networks.items()}
     cases = known.cases(known.default_profile)
     return accounting.render(graphs, newest(BaselineStore(ROOT / "baselines")), cases)
 

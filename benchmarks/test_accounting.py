@@ -10,22 +10,13 @@ from collections.abc import Callable
 import pytest
 
 from fixtures.suite import Suite
-from ncnn_peakmem import anatomy
-from ncnn_peakmem.anatomy import (
-    BYTES_PER_ELEMENT,
-    CONVENTIONS,
-    DEVICES,
-    Device,
-    Graph,
-    GraphError,
-    conventions,
-    fit,
-)
-from ncnn_peakmem.anatomy.label import is_depth_wise
-from ncnn_peakmem.anatomy.layer_table import LayerTable, layer_table
+from ncnn_peakmem.accounting import BYTES_PER_ELEMENT, CONVENTIONS, DEVICES, Device, conventions, fit
+from ncnn_peakmem.accounting.layer_table import LayerTable, layer_table
 from ncnn_peakmem.case import Case, Precision
 from ncnn_peakmem.conversion import Cache, convert
 from ncnn_peakmem.gate import Gate
+from ncnn_peakmem.graph import Graph, GraphError, read
+from ncnn_peakmem.graph.label import is_depth_wise
 from ncnn_peakmem.measurement import Gauge, Measurement, Metric
 from ncnn_peakmem.network import BuiltIn
 from ncnn_peakmem.reports.accounting import with_stride
@@ -91,7 +82,7 @@ def graph_of(suite: Suite, name: str) -> Graph:
     """The graph of a network of models.yaml; skipped where it has layers that are not known here."""
     model = convert(suite.catalog.networks[name], Cache(suite.settings.cache_dir))
     try:
-        return anatomy.read(model)
+        return read(model)
     except GraphError as error:
         pytest.skip(f"cannot be counted on paper: {error}")
 

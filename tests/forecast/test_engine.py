@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from packaging.version import Version
 
 from ncnn_peakmem import param_file
-from ncnn_peakmem.anatomy.graph import build
 from ncnn_peakmem.anatomy.part import Kind
 from ncnn_peakmem.forecast import Forecast, Learned, Setting, predict
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.engine import forecast
 from ncnn_peakmem.forecast.key import load_key, run_key
 from ncnn_peakmem.forecast.recipe import LoadRecipe, RunRecipe
+from ncnn_peakmem.graph.graph import build
 from ncnn_peakmem.measurement import Metric, Phase
 from ncnn_peakmem.network import InputBlob, Loops, ModelFiles
 

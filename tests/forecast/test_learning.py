@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from ncnn_peakmem import machine, param_file, runtimes
-from ncnn_peakmem.anatomy.graph import build
 from ncnn_peakmem.forecast import Forecast, Learned, Library, Setting, predict
 from ncnn_peakmem.forecast.key import load_key
 from ncnn_peakmem.forecast.learning import NotLearned, run_recipes
 from ncnn_peakmem.forecast.lesson import teach, variants
+from ncnn_peakmem.graph.graph import build
 from ncnn_peakmem.measurement import Gauge, Reading
 from ncnn_peakmem.network import InputBlob, Loops, ModelFiles
 from ncnn_peakmem.probe import Conditions, Job, probe

@@ -12,8 +12,8 @@ SOURCE = ROOT / "src" / "ncnn_peakmem"
 FLOORS = (
     {"case", "machine", "measurement", "network", "tolerance"},
     {"networks", "runtimes", "param_file"},
-    {"catalog", "conversion", "probe"},
-    {"baselines", "run"},
+    {"catalog", "conversion", "graph", "probe"},
+    {"accounting", "baselines", "run"},
     {"anatomy", "forecast", "gate", "history", "reports"},
     {"cli"},
 )

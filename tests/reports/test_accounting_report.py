@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from ncnn_peakmem import anatomy, param_file
-from ncnn_peakmem.anatomy import Graph
+from ncnn_peakmem import param_file
 from ncnn_peakmem.case import Case, OptionChoice, Precision
+from ncnn_peakmem.graph import Graph, build
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import (
     Gauge,
@@ -34,7 +34,7 @@ MACHINE = MachineClass("x86_64", ("avx2",), 2**20, 2, 4096, "glibc2.36")
 
 @pytest.fixture
 def graph() -> Graph:
-    return anatomy.build(param_file.parse(PARAM), [InputBlob("data", (8, 16, 16))])
+    return build(param_file.parse(PARAM), [InputBlob("data", (8, 16, 16))])
 
 
 def case(network: str, label: str, threads: int = 1) -> Case:
@@ -85,7 +85,7 @@ def test_layers_that_repeat_are_one_line(graph: Graph) -> None:
         "Pooling              pool 1 1 a b",
         "ConvolutionDepthWise dw2 1 1 a c 0=8 1=3 4=1 6=72 7=8\nPooling pool 1 1 c b",
     )
-    graph = anatomy.build(param_file.parse(twice), [InputBlob("data", (8, 16, 16))])
+    graph = build(param_file.parse(twice), [InputBlob("data", (8, 16, 16))])
 
     page = accounting.render({"mobilenet_v1": graph}, measured([]), [])
 
@@ -93,7 +93,7 @@ def test_layers_that_repeat_are_one_line(graph: Graph) -> None:
 
 
 def test_what_fits_and_how_much_is_lacking(graph: Graph) -> None:
-    large = anatomy.build(param_file.parse(PARAM), [InputBlob("data", (8, 192, 192))])
+    large = build(param_file.parse(PARAM), [InputBlob("data", (8, 192, 192))])
 
     page = accounting.render({"small": graph, "large": large}, measured([]), [])
 

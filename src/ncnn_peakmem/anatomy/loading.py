@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ncnn_peakmem.anatomy import weights
 from ncnn_peakmem.anatomy.heap_block import OVERREAD_BYTES, HeapBlock, Place
+from ncnn_peakmem.graph import weights
 from ncnn_peakmem.param_file import Layer
 from ncnn_peakmem.probe.layer_events import Loaded, Stretch
 

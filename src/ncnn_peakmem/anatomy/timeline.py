@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ncnn_peakmem.anatomy import weights
 from ncnn_peakmem.anatomy.layer_title import title
 from ncnn_peakmem.anatomy.paired_runs import PairedRuns
+from ncnn_peakmem.graph import weights
 from ncnn_peakmem.network import InputBlob, Shape
 from ncnn_peakmem.param_file import Layer
 from ncnn_peakmem.probe.layer_events import (

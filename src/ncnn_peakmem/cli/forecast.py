@@ -11,7 +11,6 @@ from rich.console import Console
 
 from ncnn_peakmem import forecast as foretold
 from ncnn_peakmem import machine, param_file, runtimes
-from ncnn_peakmem.anatomy import GraphError
 from ncnn_peakmem.catalog.quantity import size
 from ncnn_peakmem.cli.arguments import REGRESSED, CouldNotMeasure, told_as
 from ncnn_peakmem.cli.model import Chosen, choose, model_arguments
@@ -20,6 +19,7 @@ from ncnn_peakmem.forecast import LearnedError, Library
 from ncnn_peakmem.forecast.learned import Learned
 from ncnn_peakmem.forecast.learning import NotLearned
 from ncnn_peakmem.forecast.lesson import teach, variants
+from ncnn_peakmem.graph import GraphError
 from ncnn_peakmem.network import ModelFiles, Shape
 from ncnn_peakmem.probe import Job, ProbeEnded
 from ncnn_peakmem.reports import forecast as report

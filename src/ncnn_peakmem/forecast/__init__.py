@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ncnn_peakmem import param_file
-from ncnn_peakmem.anatomy.graph import build
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.engine import forecast
 from ncnn_peakmem.forecast.learned import Learned, LearnedError, Library
 from ncnn_peakmem.forecast.prediction import Basis, Forecast
 from ncnn_peakmem.forecast.room import Room, admits, room
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph.graph import build
 from ncnn_peakmem.network import Loops, ModelFiles
 
 __all__ = [

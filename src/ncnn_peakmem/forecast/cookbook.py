@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ncnn_peakmem.anatomy.graph import Node
 from ncnn_peakmem.forecast import computed
 from ncnn_peakmem.forecast.key import load_key, run_key
 from ncnn_peakmem.forecast.learned import Learned
 from ncnn_peakmem.forecast.recipe import LoadRecipe, RunRecipe
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph.graph import Node
 from ncnn_peakmem.param_file import Layer
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from ncnn_peakmem import param_file
-from ncnn_peakmem.anatomy.graph import Graph
 from ncnn_peakmem.anatomy.layer_title import title
 from ncnn_peakmem.anatomy.part import Kind, Moment, Part, Split
 from ncnn_peakmem.anatomy.share import OUTPUT_COPY
@@ -17,6 +16,7 @@ from ncnn_peakmem.forecast.loaded import Loading
 from ncnn_peakmem.forecast.plan import AskFor, GiveBack, Step, plan
 from ncnn_peakmem.forecast.pool import PoolBlock, PoolModel
 from ncnn_peakmem.forecast.prediction import Basis, Forecast
+from ncnn_peakmem.graph.graph import Graph
 from ncnn_peakmem.measurement import Metric, Phase
 from ncnn_peakmem.network import Loops
 from ncnn_peakmem.probe.layer_events import Pool

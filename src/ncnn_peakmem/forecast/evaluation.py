@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from ncnn_peakmem import param_file
-from ncnn_peakmem.anatomy.graph import Graph, build
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.engine import forecast
 from ncnn_peakmem.forecast.learned import Learned
 from ncnn_peakmem.forecast.prediction import Forecast
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph.graph import Graph, build
 from ncnn_peakmem.measurement import Gauge, MeasurementSet, Metric
 from ncnn_peakmem.network import Loops, ModelFiles
 

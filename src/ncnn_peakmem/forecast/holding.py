@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ncnn_peakmem.anatomy.graph import Node
+from ncnn_peakmem.graph.graph import Node
 
 
 class Holding:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from ncnn_peakmem.anatomy import weights
-from ncnn_peakmem.anatomy.graph import Makes, Node
-from ncnn_peakmem.anatomy.shapes import written
-from ncnn_peakmem.anatomy.shapes.window import Window, windows
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph import weights
+from ncnn_peakmem.graph.graph import Makes, Node
+from ncnn_peakmem.graph.shapes import written
+from ncnn_peakmem.graph.shapes.window import Window, windows
 from ncnn_peakmem.param_file import Layer
 
 _SLIDING = frozenset({"Convolution", "ConvolutionDepthWise"})

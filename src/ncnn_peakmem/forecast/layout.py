@@ -6,9 +6,9 @@ import math
 
 from packaging.version import Version
 
-from ncnn_peakmem.anatomy.graph import Node
 from ncnn_peakmem.anatomy.heap_block import OVERREAD_BYTES
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph.graph import Node
 from ncnn_peakmem.network import Shape
 
 _FLOAT_BYTES = 4

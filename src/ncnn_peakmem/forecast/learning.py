@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ncnn_peakmem import param_file
-from ncnn_peakmem.anatomy.graph import Graph, Node
 from ncnn_peakmem.anatomy.heap_block import HeapBlock, Place, heap_blocks
 from ncnn_peakmem.anatomy.loading import Role, loading
 from ncnn_peakmem.forecast import layout
@@ -13,6 +12,7 @@ from ncnn_peakmem.forecast.holding import Holding
 from ncnn_peakmem.forecast.key import load_key, run_key
 from ncnn_peakmem.forecast.recipe import Ask, Give, LetGo, LoadRecipe, LoadStep, RunRecipe, RunStep, Take
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph.graph import Graph, Node
 from ncnn_peakmem.probe.layer_events import (
     Asked,
     Entered,

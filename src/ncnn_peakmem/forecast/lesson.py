@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ncnn_peakmem import param_file
-from ncnn_peakmem.anatomy.graph import build
 from ncnn_peakmem.forecast.learned import Learned
 from ncnn_peakmem.forecast.learning import load_recipes, run_recipes
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph.graph import build
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.probe import Conditions, Job
 from ncnn_peakmem.probe.layer_trace import trace

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ncnn_peakmem import param_file
-from ncnn_peakmem.anatomy.graph import Graph, Node
 from ncnn_peakmem.forecast import layout
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.holding import Holding
 from ncnn_peakmem.forecast.recipe import Ask, Give, LetGo
+from ncnn_peakmem.graph.graph import Graph, Node
 from ncnn_peakmem.probe.layer_events import Pool
 
 

@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ncnn_peakmem.anatomy import (
-    BYTES_PER_ELEMENT,
-    CONVENTIONS,
-    DEVICES,
-    Device,
-    Graph,
-    Node,
-    conventions,
-    fit,
-)
-from ncnn_peakmem.anatomy.label import is_depth_wise
-from ncnn_peakmem.anatomy.layer_table import Row, layer_table
-from ncnn_peakmem.anatomy.shapes import elements, infer
+from ncnn_peakmem.accounting import BYTES_PER_ELEMENT, CONVENTIONS, DEVICES, Device, conventions, fit
+from ncnn_peakmem.accounting.layer_table import Row, layer_table
 from ncnn_peakmem.case import Case, Precision
+from ncnn_peakmem.graph import Graph, Node
+from ncnn_peakmem.graph.label import is_depth_wise
+from ncnn_peakmem.graph.shapes import elements, infer
 from ncnn_peakmem.measurement import Gauge, MeasurementSet, Metric
 from ncnn_peakmem.network import Shape
 from ncnn_peakmem.reports.findings.markdown import code, table

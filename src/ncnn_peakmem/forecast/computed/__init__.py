@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ncnn_peakmem.anatomy import weights
-from ncnn_peakmem.anatomy.graph import Node
 from ncnn_peakmem.anatomy.loading import Role
 from ncnn_peakmem.forecast import layout
 from ncnn_peakmem.forecast.computed import convolution, inner_product, running
 from ncnn_peakmem.forecast.recipe import Give, LoadRecipe, LoadStep, RunRecipe, Take
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph import weights
+from ncnn_peakmem.graph.graph import Node
 from ncnn_peakmem.param_file import Layer
 
 _PACKED = {

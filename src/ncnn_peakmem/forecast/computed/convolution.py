@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ncnn_peakmem.anatomy.graph import Node
 from ncnn_peakmem.anatomy.loading import Role
-from ncnn_peakmem.anatomy.shapes.window import windows
 from ncnn_peakmem.forecast import layout
 from ncnn_peakmem.forecast.computed import early_convolution, era, tiles
 from ncnn_peakmem.forecast.computed.pieces import pieces
 from ncnn_peakmem.forecast.computed.winograd import Transform, transform
 from ncnn_peakmem.forecast.recipe import Ask, Give, LoadStep, RunStep, Take
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph.graph import Node
+from ncnn_peakmem.graph.shapes.window import windows
 from ncnn_peakmem.network import Shape
 from ncnn_peakmem.param_file import Layer
 from ncnn_peakmem.probe.layer_events import Pool

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ncnn_peakmem.anatomy.graph import Makes, Node
-from ncnn_peakmem.anatomy.shapes.window import windows
 from ncnn_peakmem.forecast import layout
 from ncnn_peakmem.forecast.computed import convolution
 from ncnn_peakmem.forecast.recipe import Ask, Give, LetGo, RunRecipe, RunStep
 from ncnn_peakmem.forecast.setting import Setting
+from ncnn_peakmem.graph.graph import Makes, Node
+from ncnn_peakmem.graph.shapes.window import windows
 from ncnn_peakmem.network import Shape
 from ncnn_peakmem.probe.layer_events import Pool
 

@@ -8,10 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from ncnn_peakmem import param_file
-from ncnn_peakmem.anatomy import shapes, weights
-from ncnn_peakmem.anatomy.handing_on import is_handed_on
-from ncnn_peakmem.anatomy.in_place import works_in_place
-from ncnn_peakmem.anatomy.shapes import ShapeError
+from ncnn_peakmem.graph import shapes, weights
+from ncnn_peakmem.graph.handing_on import is_handed_on
+from ncnn_peakmem.graph.in_place import works_in_place
+from ncnn_peakmem.graph.shapes import ShapeError
 from ncnn_peakmem.network import InputBlob, ModelFiles, Shape
 from ncnn_peakmem.param_file import Layer
 

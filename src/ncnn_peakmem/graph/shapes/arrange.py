@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 
-from ncnn_peakmem.anatomy.shapes.rule import (
+from ncnn_peakmem.graph.shapes.rule import (
     AXES,
     Rule,
     Shapes,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ncnn_peakmem import anatomy, param_file
-from ncnn_peakmem.anatomy import Graph, GraphError, Makes
+from ncnn_peakmem import param_file
+from ncnn_peakmem.graph import Graph, GraphError, Makes, build, read
 from ncnn_peakmem.network import InputBlob, ModelFiles
 
 FORKED = """\
@@ -50,7 +50,7 @@ extractor.clear()
 
 
 def forked() -> Graph:
-    return anatomy.build(param_file.parse(FORKED), [InputBlob("data", (4, 8, 8))])
+    return build(param_file.parse(FORKED), [InputBlob("data", (4, 8, 8))])
 
 
 def test_layers_are_in_the_order_in_which_ncnn_runs_them(tmp_path: Path) -> None:
@@ -89,12 +89,12 @@ def test_blobs_tell_who_makes_and_who_reads_them() -> None:
 def test_layers_that_no_output_needs_do_not_run() -> None:
     blobs = [InputBlob("data", (4, 8, 8))]
 
-    graph = anatomy.build(param_file.parse(FORKED), blobs, outputs=["a"])
+    graph = build(param_file.parse(FORKED), blobs, outputs=["a"])
 
     assert [node.name for node in graph.nodes] == ["fork", "one"]
     assert "b" not in graph.shapes
     with pytest.raises(GraphError, match="no layer makes the output 'nothing'"):
-        anatomy.build(param_file.parse(FORKED), blobs, outputs=["nothing"])
+        build(param_file.parse(FORKED), blobs, outputs=["nothing"])
 
 
 def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
@@ -103,11 +103,11 @@ def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
     model = ModelFiles(param, None, (InputBlob("data", (4, 8, 8)),), ("out",), "forked")
 
     with pytest.raises(GraphError) as refusal:
-        anatomy.read(model)
+        read(model)
 
     assert str(refusal.value).startswith(f"{param}:8: layer 'two' of type Convolution has 127 weights")
 
 
 def test_an_input_without_a_shape_is_refused() -> None:
     with pytest.raises(GraphError, match="layer 'data' of type Input is given no shape for its blob 'data'"):
-        anatomy.build(param_file.parse(FORKED), [])
+        build(param_file.parse(FORKED), [])

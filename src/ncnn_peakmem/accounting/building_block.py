@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ncnn_peakmem.anatomy.graph import Graph, Makes, Node
-from ncnn_peakmem.anatomy.label import is_addition, is_depth_wise
-from ncnn_peakmem.anatomy.shapes.window import windows
+from ncnn_peakmem.graph.graph import Graph, Makes, Node
+from ncnn_peakmem.graph.label import is_addition, is_depth_wise
+from ncnn_peakmem.graph.shapes.window import windows
 
 _OUTSIDE = -1
 """Stands for what is before the first layer, among numbers of nodes."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ncnn_peakmem.anatomy.in_place import IN_PLACE
-from ncnn_peakmem.anatomy.shapes import arithmetic, arrange, window
-from ncnn_peakmem.anatomy.shapes.rule import Rule, ShapeError, Shapes, elements, one, refuse, written
+from ncnn_peakmem.graph.in_place import IN_PLACE
+from ncnn_peakmem.graph.shapes import arithmetic, arrange, window
+from ncnn_peakmem.graph.shapes.rule import Rule, ShapeError, Shapes, elements, one, refuse, written
 from ncnn_peakmem.param_file import Layer
 
 __all__ = ["KNOWN", "ShapeError", "Shapes", "elements", "infer", "written"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ncnn_peakmem.anatomy.graph import Graph, Makes, Node
-from ncnn_peakmem.anatomy.label import label
+from ncnn_peakmem.graph.graph import Graph, Makes, Node
+from ncnn_peakmem.graph.label import label
 
 
 @dataclass(frozen=True, slots=True)

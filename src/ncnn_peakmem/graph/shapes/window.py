@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ncnn_peakmem.anatomy.shapes.rule import Rule, Shapes, elements, made, of_dims, one, refuse, taken
+from ncnn_peakmem.graph.shapes.rule import Rule, Shapes, elements, made, of_dims, one, refuse, taken
 from ncnn_peakmem.network import Shape
 from ncnn_peakmem.param_file import Layer
 

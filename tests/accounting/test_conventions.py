@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ncnn_peakmem import anatomy, param_file
-from ncnn_peakmem.anatomy import CONVENTIONS, DEVICES, Convention, Device, Graph, conventions, fit
-from ncnn_peakmem.anatomy.building_block import building_blocks
-from ncnn_peakmem.anatomy.label import label
-from ncnn_peakmem.anatomy.layer_table import LayerTable, Row, layer_table
-from ncnn_peakmem.anatomy.liveness import Moment, moments
+from ncnn_peakmem import param_file
+from ncnn_peakmem.accounting import CONVENTIONS, DEVICES, Convention, Device, conventions, fit
+from ncnn_peakmem.accounting.building_block import building_blocks
+from ncnn_peakmem.accounting.layer_table import LayerTable, Row, layer_table
+from ncnn_peakmem.accounting.liveness import Moment, moments
+from ncnn_peakmem.graph import Graph, build
+from ncnn_peakmem.graph.label import label
 from ncnn_peakmem.network import InputBlob, Shape
 
 CHAIN = """\
@@ -101,7 +102,7 @@ def param_text(layers: str) -> str:
 
 
 def graph_of(layers: str, shape: Shape) -> Graph:
-    return anatomy.build(param_file.parse(param_text(layers)), [InputBlob("data", shape)])
+    return build(param_file.parse(param_text(layers)), [InputBlob("data", shape)])
 
 
 @pytest.fixture
@@ -268,7 +269,7 @@ def test_what_is_alive_in_light_mode(residual: Graph) -> None:
 
 def test_results_stay_alive_even_if_they_are_read() -> None:
     blobs = [InputBlob("data", (4, 8, 8))]
-    graph = anatomy.build(param_file.parse(param_text(RESIDUAL)), blobs, outputs=["e", "out"])
+    graph = build(param_file.parse(param_text(RESIDUAL)), blobs, outputs=["e", "out"])
 
     assert moments(graph, 1)[-1].after == 16 * 64 + 1
 

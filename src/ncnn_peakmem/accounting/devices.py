@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ncnn_peakmem.anatomy.conventions import Convention, storage
-from ncnn_peakmem.anatomy.graph import Graph
+from ncnn_peakmem.accounting.conventions import Convention, storage
+from ncnn_peakmem.graph.graph import Graph
 
 _KIB, _MIB, _GIB = 2**10, 2**20, 2**30
 

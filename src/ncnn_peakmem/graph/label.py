@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ncnn_peakmem.anatomy.graph import Node
-from ncnn_peakmem.anatomy.shapes.window import windows
+from ncnn_peakmem.graph.graph import Node
+from ncnn_peakmem.graph.shapes.window import windows
 
 _OPERATIONS = ("add", "sub", "mul", "div", "max", "min", "pow")
 _ADD = 0

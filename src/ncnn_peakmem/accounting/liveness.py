@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ncnn_peakmem.anatomy.graph import Graph, Makes, Node
+from ncnn_peakmem.graph.graph import Graph, Makes, Node
 
 
 @dataclass(frozen=True, slots=True)

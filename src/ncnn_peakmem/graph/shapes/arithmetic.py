@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ncnn_peakmem.anatomy.shapes.rule import (
+from ncnn_peakmem.graph.shapes.rule import (
     AXES,
     Rule,
     Shapes,

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ncnn_peakmem import anatomy, param_file
-from ncnn_peakmem.anatomy import Graph, GraphError, Makes
-from ncnn_peakmem.anatomy.shapes import KNOWN
+from ncnn_peakmem import param_file
 from ncnn_peakmem.conversion import Cache, convert
+from ncnn_peakmem.graph import Graph, GraphError, Makes, build, read
+from ncnn_peakmem.graph.shapes import KNOWN
 from ncnn_peakmem.network import BuiltIn, InputBlob, Network, Shape
 from ncnn_peakmem.networks import TOPOLOGIES
 
@@ -85,7 +85,7 @@ class Sample:
 
     def graph(self) -> Graph:
         blobs = [InputBlob(f"in{number}", shape) for number, shape in enumerate(self.shapes)]
-        return anatomy.build(param_file.parse(self.param()), blobs)
+        return build(param_file.parse(self.param()), blobs)
 
 
 SAMPLES = [
@@ -343,7 +343,7 @@ def test_a_layer_has_as_many_weights_as_ncnn_reads(sample: Sample, tried: dict[S
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_a_built_in_network_has_the_shapes_that_ncnn_gives(topology: str) -> None:
     model = convert(Network(topology, BuiltIn(topology)), Cache(), print)
-    graph = anatomy.read(model)
+    graph = read(model)
     inputs = {blob.name: blob.shape for blob in model.inputs}
     blobs = [blob for blob in graph.shapes if blob not in inputs]
 
@@ -360,7 +360,7 @@ def test_a_built_in_network_has_the_shapes_that_ncnn_gives(topology: str) -> Non
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_weights_and_biases_fill_the_file_of_a_built_in_network(topology: str) -> None:
     model = convert(Network(topology, BuiltIn(topology)), Cache(), print)
-    graph = anatomy.read(model)
+    graph = read(model)
 
     tagged = [node for node in graph.nodes if node.type.startswith(("Convolution", "InnerProduct"))]
     assert model.bin is not None

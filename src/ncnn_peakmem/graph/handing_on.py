@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ncnn_peakmem.anatomy.shapes import elements
+from ncnn_peakmem.graph.shapes import elements
 from ncnn_peakmem.network import Shape
 from ncnn_peakmem.param_file import Layer
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ncnn_peakmem.anatomy.building_block import building_blocks, owners
-from ncnn_peakmem.anatomy.graph import Graph, Makes
-from ncnn_peakmem.anatomy.label import is_addition, is_depth_wise
-from ncnn_peakmem.anatomy.layer_table import layer_table
-from ncnn_peakmem.anatomy.liveness import moments
+from ncnn_peakmem.accounting.building_block import building_blocks, owners
+from ncnn_peakmem.accounting.layer_table import layer_table
+from ncnn_peakmem.accounting.liveness import moments
 from ncnn_peakmem.case import Precision
+from ncnn_peakmem.graph.graph import Graph, Makes
+from ncnn_peakmem.graph.label import is_addition, is_depth_wise
 
 BYTES_PER_ELEMENT: Mapping[Precision, int] = {Precision.FP32: 4, Precision.FP16: 2, Precision.INT8: 1}
 """What one number takes; that int8 keeps biases and scales wider is left out by all these conventions."""
