@@ -19,6 +19,7 @@ from ncnn_peakmem.measurement import (
     MeasurementSet,
     Outcome,
     OutcomeKind,
+    Phase,
     Reading,
 )
 from ncnn_peakmem.network import Loops, ModelFiles, Network
@@ -27,6 +28,10 @@ from ncnn_peakmem.runtimes import Runtime
 
 # `pages` first: it learns how many loops a case needs, and `heap` can then choose them beforehand.
 _PROBE_ORDER = (Gauge.PAGES, Gauge.HEAP, Gauge.DEPLOYED)
+
+
+Refuse = Callable[[Runtime, Case, ModelFiles, Loops], str]
+"""Tells why a case is not even to be tried on a runtime; empty where it is."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Run:
     conditions: Conditions
     cache: Cache
     progress: Callable[[str], None] = lambda _: None
+    refuse: Refuse = lambda *_: ""
 
     def measure(self, case: Case, network: Network) -> Measurement:
         """The case's measurement: taken now, or read back where this run has taken it already."""
@@ -75,6 +81,9 @@ class Run:
             model = convert(network, self.cache, self.progress)
         except ConversionError as error:
             return without_model(case, self.gauges, str(error))
+        if cause := self.refuse(self.runtime, case, model, network.loops):
+            outcome = Outcome(OutcomeKind.OUT_OF_MEMORY, cause, Phase.LOAD_MODEL)
+            return Measurement(case.id, model.digest, _unread(self.gauges, outcome))
         readings = read_gauges(self.gauges, self.runtime, case, model, network.loops, self.conditions)
         return Measurement(case.id, model.digest, readings)
 
@@ -100,8 +109,13 @@ def read_gauges(
 
 def without_model(case: Case, gauges: Collection[Gauge], cause: str) -> Measurement:
     """The measurement of a case whose model could not be made: no child ever runs, but the case is told."""
-    nothing = Reading(Outcome(OutcomeKind.FAILED, f"conversion: {cause}"), phases={})
-    return Measurement(case.id, NO_MODEL, {gauge: nothing for gauge in Gauge if gauge in gauges})
+    outcome = Outcome(OutcomeKind.FAILED, f"conversion: {cause}")
+    return Measurement(case.id, NO_MODEL, _unread(gauges, outcome))
+
+
+def _unread(gauges: Collection[Gauge], outcome: Outcome) -> dict[Gauge, Reading]:
+    """Readings of probes that never began."""
+    return {gauge: Reading(outcome, phases={}) for gauge in Gauge if gauge in gauges}
 
 
 def write_whole(path: Path, data: bytes) -> None:
