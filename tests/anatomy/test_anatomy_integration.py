@@ -102,7 +102,7 @@ def test_every_network_is_split_to_the_byte(
     record_property("peak", peak)
     record_property("moment", str(attribution.peak.moment))
     for kind in Kind:
-        record_property(kind, attribution.peak.of(kind))
+        record_property(kind.value, attribution.peak.of(kind))
     assert_explained(attribution, peak)
 
 
