@@ -29,6 +29,7 @@ def tox_add_core_config(core_conf: ConfigSet, state: State) -> None:  # noqa: AR
         loader = MemoryLoader(
             base=["testenv:gate"],
             description=f"the gate on ncnn 1.0.{release}",
-            set_env=f"PYTEST_ADDOPTS=--peakmem-ncnn={release}",
+            # A history has the exact gauges only.
+            set_env=f"PYTEST_ADDOPTS=--peakmem-ncnn={release} --peakmem-gauges=heap,pages",
         )
         state.conf.memory_seed_loaders[name].append(loader)
