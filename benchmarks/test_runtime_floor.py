@@ -60,7 +60,7 @@ def test_floor_against_the_baseline(suite: Suite, build: Gate, floor: Measuremen
     if suite.settings.update:
         pytest.skip("baselines are being updated")
     reference = build.reference if build.against else build.stored
-    found = reference.find(suite.cases[-1], suite.catalog.networks[suite.cases[-1].network])
+    found = reference.find(suite.cases[-1])
     if found is None:
         pytest.skip("there is no baseline to compare the floor with")
     baseline = found.measurement

@@ -20,10 +20,8 @@ from ncnn_peakmem.measurement import (
     Phase,
     Reading,
 )
-from ncnn_peakmem.network import Loops, NcnnFiles, Network
 
 MACHINE = MachineClass("x86_64", ("avx2",), 1 << 20, 2, 4096, "glibc2.36")
-NETWORK = Network("net", NcnnFiles(Path("net.param"), None), loops=Loops(4, 8, 2))
 FIRST, SECOND = Case("net", Precision.FP32, ()), Case("net", Precision.FP32, (), threads=2)
 
 
@@ -59,13 +57,13 @@ def stored(store: BaselineStore) -> Callable[[str], Stored]:
 def test_each_case_is_judged_against_its_newest_figures_that_are_not_newer(
     stored: Callable[[str], Stored], version: str, first: str | None, second: str | None
 ) -> None:
-    found = [stored(version).find(case, NETWORK) for case in (FIRST, SECOND)]
+    found = [stored(version).find(case) for case in (FIRST, SECOND)]
 
     assert [one and one.ncnn for one in found] == [first, second]
 
 
 def test_only_the_same_version_is_the_same_build(stored: Callable[[str], Stored]) -> None:
-    same, older = (stored("1.0.20240410").find(case, NETWORK) for case in (FIRST, SECOND))
+    same, older = (stored("1.0.20240410").find(case) for case in (FIRST, SECOND))
 
     assert same is not None
     assert same.same_build
@@ -76,7 +74,7 @@ def test_only_the_same_version_is_the_same_build(stored: Callable[[str], Stored]
 def test_a_case_that_no_file_has_is_not_found(stored: Callable[[str], Stored]) -> None:
     other = Case("net", Precision.FP32, (), threads=8)
 
-    assert stored("1.0.20261020").find(other, NETWORK) is None
+    assert stored("1.0.20261020").find(other) is None
     assert stored("1.0.20261020").missing == "no baseline"
 
 
@@ -91,6 +89,6 @@ def test_an_older_file_is_read_only_where_it_is_needed(
 ) -> None:
     store.path(MACHINE, Version("1.0.20221128")).write_text("{ torn")
 
-    assert stored("1.0.20240410").find(FIRST, NETWORK) is not None
+    assert stored("1.0.20240410").find(FIRST) is not None
     with pytest.raises(BaselineError):
-        stored("1.0.20240410").find(SECOND, NETWORK)
+        stored("1.0.20240410").find(SECOND)

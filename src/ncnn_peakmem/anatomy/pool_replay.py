@@ -1,18 +1,13 @@
-"""What the peak would be if a layer asked its pools for less: ncnn's policy, replayed on what was traced.
-
-From ncnn's `allocator.cpp`, as extractors set it up: a request takes the first free block that is large
-enough. Where none is, malloc is asked, and the smallest free block is let go if there are ten or more.
-"""
+"""What the peak would be if a layer asked its pools for less: ncnn's policy, replayed on what was traced."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ncnn_peakmem.anatomy.heap_block import OVERREAD_BYTES, Place
+from ncnn_peakmem.anatomy.heap_block import Place
+from ncnn_peakmem.anatomy.pool_model import PoolBlock, PoolModel
 from ncnn_peakmem.probe.layer_events import Asked, Freed, GivenBack, Pool, Stretch, Taken
-
-_DROP_FROM = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +18,13 @@ class Replay:
     place: Place
 
 
-class _Pool:
-    """Sizes of blocks in use by request, and of free ones in the order in which they came back."""
-
-    def __init__(self) -> None:
-        self.held = 0
-        self._free: list[int] = []
-        self._used: dict[int, int] = {}
-
-    def ask(self, address: int, size: int) -> None:
-        fitting = next((place for place, free in enumerate(self._free) if free >= size), None)
-        if fitting is not None:
-            self._used[address] = self._free.pop(fitting)
-            return
-        if len(self._free) >= _DROP_FROM:
-            smallest = min(self._free)
-            self._free.remove(smallest)
-            self.held -= smallest + OVERREAD_BYTES
-        self._used[address] = size
-        self.held += size + OVERREAD_BYTES
-
-    def give_back(self, address: int) -> None:
-        if address in self._used:
-            self._free.append(self._used.pop(address))
-
-
 def replay(stretches: Sequence[Stretch], skip: Callable[[Asked], bool] = lambda _: False) -> Replay:
     """The stepped run's heap with pools of ours, of which the requests to `skip` are not made.
 
     Without a `skip` the peak is the traced one, unless ncnn's policy is not the one written here.
     """
-    pools = {pool: _Pool() for pool in Pool}
+    pools = {pool: PoolModel() for pool in Pool}
+    given: dict[tuple[Pool, int], PoolBlock] = {}
     unpooled: dict[int, int] = {}
     held, grown, best = 0, (0, 0), Replay(0, (0, 0))
     for number, stretch in enumerate(stretches):
@@ -64,12 +35,12 @@ def replay(stretches: Sequence[Stretch], skip: Callable[[Asked], bool] = lambda 
                     held += size
                 case Freed(address):
                     held -= unpooled.pop(address, 0)
-                case Asked(pool, _, address, size) if not skip(event):
+                case Asked(pool, layer, address, size) if not skip(event):
                     before = pools[pool].held
-                    pools[pool].ask(address, size)
+                    given[pool, address] = pools[pool].ask(size, layer)
                     grown = (number, index) if pools[pool].held > before else grown
-                case GivenBack(pool, address):
-                    pools[pool].give_back(address)
+                case GivenBack(pool, address) if (pool, address) in given:
+                    pools[pool].give_back(given.pop((pool, address)))
             total = held + sum(pool.held for pool in pools.values())
             if total > best.peak:
                 best = Replay(total, grown)

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
-GOOD, BAD, CANNOT_TELL, INTERRUPTED = 0, 1, 125, 130
+from ncnn_peakmem.cli.arguments import INTERRUPTED
+
+GOOD, BAD, CANNOT_TELL = 0, 1, 125
 """What git is told: the build is good, is bad, is to be skipped; from 128 on, to stop."""
 
 

@@ -16,6 +16,7 @@ from ncnn_peakmem.baselines import BaselineError, BaselineStore
 from ncnn_peakmem.catalog import CatalogError
 from ncnn_peakmem.cli.arguments import (
     COULD_NOT_MEASURE,
+    INTERRUPTED,
     CouldNotMeasure,
     baseline_dir_option,
     cache_dir_option,
@@ -38,8 +39,6 @@ from ncnn_peakmem.reports import findings, history_json, history_table
 from ncnn_peakmem.reports.history_report import HistoryReport
 from ncnn_peakmem.reports.quantity import counted
 from ncnn_peakmem.runtimes import Releases, RuntimeNotFound
-
-INTERRUPTED = 130
 
 _LOG_WIDTH = 120
 _FILE = click.Path(path_type=Path, dir_okay=False, writable=True)

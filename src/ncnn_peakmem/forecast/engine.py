@@ -9,12 +9,12 @@ from functools import lru_cache
 from ncnn_peakmem import param_file
 from ncnn_peakmem.anatomy.layer_title import title
 from ncnn_peakmem.anatomy.part import Kind, Moment, Part, Split
+from ncnn_peakmem.anatomy.pool_model import PoolBlock, PoolModel
 from ncnn_peakmem.anatomy.share import OUTPUT_COPY
 from ncnn_peakmem.forecast import computed, layout
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.loaded import Loading
 from ncnn_peakmem.forecast.plan import AskFor, GiveBack, Step, plan
-from ncnn_peakmem.forecast.pool import PoolBlock, PoolModel
 from ncnn_peakmem.forecast.prediction import Basis, Forecast
 from ncnn_peakmem.graph.graph import Graph
 from ncnn_peakmem.measurement import Metric, Phase

@@ -47,7 +47,7 @@ class Gate:
     def judge(self, case: Case) -> Verdict:
         """Measure the case, judge it, and keep the verdict with the run."""
         measured = self.measure(case)
-        found = self.reference.find(case, self.catalog.networks[case.network])
+        found = self.reference.find(case)
         verdict = judge(
             measured,
             found.measurement if found else None,
@@ -66,7 +66,7 @@ class Gate:
         """
         changes = grown(verdict)
         network = self.catalog.networks[case.network]
-        found = self.reference.find(case, network)
+        found = self.reference.find(case)
         if not changes or found is None:
             return None
         folder = self.run.folder / "where"
@@ -80,7 +80,8 @@ class Gate:
 
     def _locate(self, case: Case, network: Network, changes: tuple[Change, ...], found: Found) -> Where:
         try:
-            other = self.reference.runtime(found, self.run)
+            cache_root, progress = self.run.cache.root, self.run.progress
+            other = found.runtime or from_release(found.ncnn, cache_root, progress)
             model = convert(network, self.run.cache)
         except (RuntimeNotFound, ConversionError) as error:
             return Where(trouble=str(error))
@@ -101,7 +102,7 @@ class Gate:
         an older version's figures it is accepted, but told.
         """
         measured = self.measure(case)
-        found = self.stored.find(case, self.catalog.networks[case.network])
+        found = self.stored.find(case)
         if not fails_anew(measured, found.measurement if found else None):
             write_whole(self._kept("accepted", case), b"")
             return ""
@@ -134,7 +135,7 @@ class Gate:
         """Read the baselines of these cases, if there are any; `BaselineError` where one is unreadable."""
         if self.against is None:
             for case in cases:
-                self.stored.find(case, self.catalog.networks[case.network])
+                self.stored.find(case)
 
     @cached_property
     def reference(self) -> Reference:
@@ -157,7 +158,8 @@ class Gate:
 
     def _beside(self, runtime: Runtime, note: str) -> Measured:
         beside = replace(self.run, runtime=runtime, folder=self.run.folder / "reference")
-        return Measured(beside, same_build=runtime.digest == self.run.runtime.digest, note=note)
+        same_build = runtime.digest == self.run.runtime.digest
+        return Measured(beside, self.catalog.networks, same_build, note)
 
     def _kept(self, kind: str, case: Case) -> Path:
         folder = self.run.folder / kind

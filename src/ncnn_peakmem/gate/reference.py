@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,16 +16,20 @@ from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import Measurement, MeasurementSet
 from ncnn_peakmem.network import Network
 from ncnn_peakmem.run import Run
-from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound, from_release
+from ncnn_peakmem.runtimes import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The figures that a case is judged against. `same_build` holds where no difference is to be expected."""
+    """The figures that a case is judged against. `same_build` holds where no difference is to be expected.
+
+    `runtime` is the build that they are of, None for stored ones: then it is the release `ncnn`.
+    """
 
     measurement: Measurement
     ncnn: str
     same_build: bool
+    runtime: Runtime | None = None
 
 
 class Reference(Protocol):
@@ -41,12 +45,8 @@ class Reference(Protocol):
         """Why a case has none where it has none."""
         ...
 
-    def find(self, case: Case, network: Network) -> Found | None:
+    def find(self, case: Case) -> Found | None:
         """The figures for a case, or None."""
-        ...
-
-    def runtime(self, found: Found, run: Run) -> Runtime:
-        """The build that the figures are of; `RuntimeNotFound` where it is not to be had."""
         ...
 
 
@@ -84,17 +84,13 @@ class Stored:
         known = f" (the oldest is {oldest[0]})" if oldest else ""
         return f"no baseline of ncnn {self.version} or older{known}"
 
-    def find(self, case: Case, network: Network) -> Found | None:  # noqa: ARG002
+    def find(self, case: Case) -> Found | None:
         """The case's newest figures: a newer file that lacks it does not hide an older one that has it."""
         for stored in self._newest_first():
             if case.id in stored.cases:
                 same = Version(stored.ncnn) == self.version
                 return Found(stored.cases[case.id], stored.ncnn, same)
         return None
-
-    def runtime(self, found: Found, run: Run) -> Runtime:
-        """The release of that version: what was stored may have been another build that called itself so."""
-        return from_release(found.ncnn, run.cache.root, run.progress)
 
     def _newest_first(self) -> Iterator[MeasurementSet]:
         for version in self.versions:
@@ -113,18 +109,17 @@ class Measured:
     """Another build, measured case by case in a run of its own. `same_build`: it is the build under test."""
 
     run: Run
+    networks: Mapping[str, Network]
     same_build: bool
     note: str
 
     missing = "no baseline"
 
-    def find(self, case: Case, network: Network) -> Found | None:
+    def find(self, case: Case) -> Found | None:
         """The case's figures on the other build, measured now unless that is done."""
-        return Found(self.run.measure(case, network), self.run.runtime.title, self.same_build)
-
-    def runtime(self, found: Found, run: Run) -> Runtime:  # noqa: ARG002
-        """The build that is measured."""
-        return self.run.runtime
+        runtime = self.run.runtime
+        measured = self.run.measure(case, self.networks[case.network])
+        return Found(measured, runtime.title, self.same_build, runtime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +130,6 @@ class Nothing:
 
     note = ""
 
-    def find(self, case: Case, network: Network) -> Found | None:  # noqa: ARG002
+    def find(self, case: Case) -> Found | None:  # noqa: ARG002
         """No figures."""
         return None
-
-    def runtime(self, found: Found, run: Run) -> Runtime:  # noqa: ARG002
-        """No build."""
-        raise RuntimeNotFound(self.missing)

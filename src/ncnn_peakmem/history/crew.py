@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -15,11 +14,9 @@ from dataclasses import dataclass, replace
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.measurement import Gauge, Measurement
 from ncnn_peakmem.network import Loops, ModelFiles
-from ncnn_peakmem.probe import Conditions
+from ncnn_peakmem.probe import Conditions, die_with_parent
 from ncnn_peakmem.run import read_gauges, without_model
 from ncnn_peakmem.runtimes import Runtime
-
-_PR_SET_PDEATHSIG = 1
 
 
 class CrewLost(RuntimeError):
@@ -119,7 +116,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _die_with(parent: int) -> None:
     """Have the kernel kill this process once its parent is gone, however the parent went."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     if os.getppid() != parent:
         # It went before the kernel was told.
         os.kill(os.getpid(), signal.SIGKILL)

@@ -222,6 +222,11 @@ class Child:
         return Outcome(OutcomeKind.OUT_OF_MEMORY, f"limited to {limit} bytes: {cause}", phase)
 
 
+def die_with_parent() -> None:
+    """Have the kernel kill this process once its parent is gone, however the parent went."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _with_log(cause: str, said: list[str]) -> str:
     """The cause with the last thing that ncnn printed about it."""
     last = next((line.strip() for line in reversed(said) if line.strip()), "")
@@ -248,7 +253,7 @@ def _controls(cpu: int | None, memory_limit_bytes: int | None) -> Callable[[], N
     """What the child does to itself between fork and exec; `Child.caveats` tells what did not work."""
 
     def apply() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         _libc.prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
         _libc.personality(_libc.personality(_PERSONALITY_QUERY) | process_status.ADDR_NO_RANDOMIZE)
         if cpu is not None:

@@ -6,7 +6,7 @@ import pytest
 
 from ncnn_peakmem import runtimes
 from ncnn_peakmem.anatomy.heap_block import OVERREAD_BYTES
-from ncnn_peakmem.forecast.pool import PoolBlock, PoolModel
+from ncnn_peakmem.anatomy.pool_model import PoolBlock, PoolModel
 from ncnn_peakmem.network import ModelFiles
 from ncnn_peakmem.probe import Conditions, Job
 from ncnn_peakmem.probe.layer_events import Asked, Extracted, GivenBack, Pool, Taken
