@@ -19,13 +19,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ncnn_peakmem import catalog, machine, runtimes
+from ncnn_peakmem import catalog, machine, reliability, runtimes
 from ncnn_peakmem.baselines import BaselineStore
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.conversion import Cache, convert
 from ncnn_peakmem.network import ModelFiles
 
-_BARE = Path(__file__).with_name("bare_script.py")
+_BARE = Path(reliability.__file__).with_name("bare_script.py")
 
 
 @click.command()

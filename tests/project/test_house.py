@@ -14,7 +14,7 @@ FLOORS = (
     {"networks", "runtimes", "param_file"},
     {"catalog", "conversion", "graph", "probe"},
     {"accounting", "baselines", "run"},
-    {"anatomy", "forecast", "gate", "history", "reports"},
+    {"anatomy", "forecast", "gate", "history", "reliability", "reports"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
