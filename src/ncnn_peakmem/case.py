@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~-]{0,249}", re.ASCII)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text from elsewhere could be a case's id: one that can name a file, and no path."""
+    return _ID.fullmatch(text) is not None
 
 
 class Precision(StrEnum):
@@ -13,6 +21,12 @@ class Precision(StrEnum):
     FP32 = "fp32"
     FP16 = "fp16"
     INT8 = "int8"
+
+
+def threads_of(case_id: str) -> int:
+    """The threads that a case's id ends with; 1 where it does not end as an id does."""
+    count = re.search(r"-t(\d{1,9})$", case_id, re.ASCII)
+    return int(count[1]) if count else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +45,22 @@ class OptionChoice:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One (network, precision, options, threads); `id` is readable and stable."""
+    """One (network, precision, options, threads); `id` is readable and stable.
+
+    An id is such as `mobilenet_v2-fp32-light-half-q8-t1`.
+    """
 
     network: str
     precision: Precision
     options: tuple[OptionChoice, ...]
     threads: int = 1
+    id: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def id(self) -> str:
-        """Such as `mobilenet_v2-fp32-light-half-q8-t1`."""
+    def __post_init__(self) -> None:
+        # Made once: thousands of cases are looked up by it again and again.
         labels = [choice.label for choice in self.options if choice.in_id]
-        return "-".join([self.network, self.precision, *labels, f"t{self.threads}"])
+        made = "-".join([self.network, self.precision, *labels, f"t{self.threads}"])
+        object.__setattr__(self, "id", made)
 
     @property
     def flags(self) -> dict[str, bool]:

@@ -23,10 +23,15 @@ _ARM_FEATURES = ("asimd", "asimdhp", "asimddp", "asimdfhm", "bf16", "i8mm", "sve
 # What ncnn assumes where sysfs does not tell (src/cpu.cpp, get_cpu_level2_cache_size).
 _DEFAULT_L2_KIB = {"avx512": 1024, "fma": 256, "avx": 128, "asimd": 256}
 
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]{0,63}", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class MachineClass:
-    """Two machines of one class give one runtime the same peaks, to the byte; `id` names a folder."""
+    """Two machines of one class give one runtime the same peaks, to the byte; `id` names a folder.
+
+    ValueError where a part is no word that a folder's name can have.
+    """
 
     architecture: str
     isa: tuple[str, ...]
@@ -35,6 +40,11 @@ class MachineClass:
     page_bytes: int
     libc: str
     system: str = "linux"
+
+    def __post_init__(self) -> None:
+        for word in (self.architecture, *self.isa, self.libc, self.system):
+            if not _WORD.fullmatch(word):
+                raise ValueError(f"{word[:80]!r} is no part of a machine class: letters, digits, _ and . are")
 
     @property
     def id(self) -> str:
@@ -63,7 +73,7 @@ def detect(root: Path = Path("/")) -> MachineClass:
         l2_bytes_per_core=_l2_bytes_per_core(cpus, isa),
         physical_cores=_physical_cores(cpus),
         page_bytes=os.sysconf("SC_PAGE_SIZE"),
-        libc="".join(platform.libc_ver()) or "libc",
+        libc=re.sub(r"[^A-Za-z0-9_.]", "_", "".join(platform.libc_ver())) or "libc",
     )
 
 

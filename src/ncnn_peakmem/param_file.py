@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ncnn_peakmem import bounded_file
 from ncnn_peakmem.network import Shape
 
 ParamValue = int | float | str | tuple[int | float, ...]
@@ -41,6 +42,10 @@ class ParamFileError(ValueError):
     """A `.param` text that is not a whole, consistent graph; the message begins with `file:line`."""
 
 
+class ParameterError(ParamFileError, TypeError):
+    """A parameter of another kind than its layer reads there; the message names the layer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One layer: the blobs it reads (bottoms) and makes (tops), and its parameters by id."""
@@ -52,10 +57,12 @@ class Layer:
     params: Mapping[int, ParamValue]
 
     def integer(self, param_id: int, default: int = 0) -> int:
-        """A parameter as an integer, or the default where the line leaves it out."""
+        """A parameter as an integer, or the default where the line leaves it out; ParameterError."""
         value = self.params.get(param_id, default)
         if not isinstance(value, int):
-            raise TypeError(f"parameter {param_id} of layer {self.name} is {value!r}, not an integer")
+            raise ParameterError(
+                f"parameter {param_id} of layer {_shown(self.name)} is {_shown(value)}, not an integer"
+            )
         return value
 
 
@@ -82,12 +89,9 @@ class Graph:
 def read(path: Path) -> Graph:
     """Read a `.param` file. Raises ParamFileError."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ParamFileError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(content) > _MAX_FILE_BYTES:
-        raise ParamFileError(f"{path}: larger than {_MAX_FILE_BYTES >> 20} MiB, so no text .param file")
+        content = bounded_file.read(path, _MAX_FILE_BYTES)
+    except bounded_file.UnreadableFile as error:
+        raise ParamFileError(f"{path}: {error}") from error
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -272,5 +276,6 @@ def _format_number(value: float) -> str:
     return usual if float(usual) == value else f"{value:.8e}"
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+def _shown(value: ParamValue) -> str:
+    written = repr(value)
+    return written if len(written) <= 62 else f"{written[:58]}...{written[-1]}"

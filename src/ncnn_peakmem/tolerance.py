@@ -19,6 +19,10 @@ class Tolerance:
         """The movement in bytes that still counts as the same as `baseline`."""
         return max(self.absolute, int(self.relative * abs(baseline)))
 
+    def widened(self, other: Tolerance) -> Tolerance:
+        """The narrowest tolerance that allows what either does."""
+        return Tolerance(max(self.absolute, other.absolute), max(self.relative, other.relative))
+
 
 @dataclass(frozen=True, slots=True)
 class GaugeTolerance:
@@ -26,6 +30,13 @@ class GaugeTolerance:
 
     between_releases: Tolerance
     same_release: Tolerance
+
+    def widened(self, other: GaugeTolerance) -> GaugeTolerance:
+        """The narrowest tolerances that allow what either does."""
+        return GaugeTolerance(
+            between_releases=self.between_releases.widened(other.between_releases),
+            same_release=self.same_release.widened(other.same_release),
+        )
 
 
 Tolerances = Mapping[Gauge, GaugeTolerance]

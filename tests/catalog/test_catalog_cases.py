@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ncnn_peakmem.case import threads_of
 from ncnn_peakmem.catalog import CatalogError, load
 
 Write = Callable[..., Path]
@@ -29,6 +30,12 @@ def test_networks_turn_slowest_and_threads_fastest(write: Write) -> None:
         "alexnet-fp32-heavy-t2",
         "alexnet-fp32-heavy-t1",
     ]
+
+
+def test_an_id_tells_its_threads(write: Write) -> None:
+    cases = load(write((GRID, "    - {networks: all, axes: [], threads: [1, 2, 16]}\n"))).cases("small")
+    assert [threads_of(case.id) for case in cases] == [case.threads for case in cases] == [1, 2, 16] * 2
+    assert [threads_of(other) for other in ("", "net-t", "net-tt2", "net-t2-fp32")] == [1] * 4
 
 
 def test_axes_turn_in_listed_order_but_stand_in_the_id_in_file_order(write: Write) -> None:

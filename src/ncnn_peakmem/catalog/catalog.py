@@ -64,6 +64,7 @@ class Catalog:
     networks: Mapping[str, Network]
     precisions: Mapping[str, Precision]
     network_tolerances: Mapping[str, Tolerances]
+    threaded_tolerances: Mapping[str, Tolerances]
     axes: Mapping[str, Axis]
     profiles: Mapping[str, Profile]
 
@@ -87,11 +88,15 @@ class Catalog:
             raise self._unknown("network", name, self.networks)
         return self.networks[name]
 
-    def tolerances(self, network: str) -> Tolerances:
-        """The tolerances per gauge, with the network's own in place of the shared ones."""
-        if network not in self.network_tolerances:
-            raise self._unknown("network", network, self.network_tolerances)
-        return self.network_tolerances[network]
+    def tolerances(self, network: str, threads: int = 1) -> Tolerances:
+        """The tolerances per gauge of a network's cases, with its own in place of the shared ones.
+
+        Those of cases with several threads are never narrower than those of cases with one.
+        """
+        tolerances = self.network_tolerances if threads == 1 else self.threaded_tolerances
+        if network not in tolerances:
+            raise self._unknown("network", network, tolerances)
+        return tolerances[network]
 
     def _span(self, grid: Grid) -> Iterator[Case]:
         networks = [name for name in self.networks if name in grid.networks]

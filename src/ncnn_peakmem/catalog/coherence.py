@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from itertools import combinations
+from itertools import chain, combinations
 
 from ncnn_peakmem.case import Precision
 from ncnn_peakmem.catalog.catalog import InId
@@ -24,12 +24,56 @@ _ONLY_WITH = {"seed": ("topology",), "bin": ("param",), "input_shapes": ("onnx",
 _PART_OF_A_THREAD_LABEL = re.compile("t?[0-9]*")
 _OPERATORS_OF_K = ("and", "or", "not")
 
+_MOST_CHOICES, _MOST_LABELS = 64, 512
+_MOST_CASES = 100_000
+# With what a record's name ends in, a file's name has up to 255.
+_MOST_ID_CHARACTERS = 200
+
 
 def incoherences(document: Document) -> Iterator[Mistake]:
     """Every place where two values of the file contradict each other."""
-    for check in _CHECKS:
-        for location, text in check(document):
-            yield document.mistake(location, text)
+    too_many = list(_too_many(document))
+    # What is compared with each other in the other checks has to be of a number that they can manage.
+    complaints = too_many or chain.from_iterable(check(document) for check in _CHECKS)
+    for location, text in complaints:
+        yield document.mistake(location, text)
+
+
+def _too_many(document: Document) -> Iterator[_Complaint]:
+    tables: list[Location] = [("axes",), *(("axes", axis, "choices") for axis in document.table("axes"))]
+    for table in tables:
+        held = len(document.table(*table))
+        if held > _MOST_CHOICES:
+            yield table, f"holds {held}; allowed: up to {_MOST_CHOICES}"
+    if sum(len(document.table(*table)) for table in tables[1:]) > _MOST_LABELS:
+        yield ("axes",), f"has more than {_MOST_LABELS} labels in all"
+
+
+def _spanned(document: Document) -> Iterator[_Complaint]:
+    """Told before a list is made of the cases, of which a short file could name any number."""
+    total = 0
+    for profile in document.table("profiles"):
+        for grid in _grids_of(document, profile):
+            networks = document.at(*grid, "networks")
+            count = len(document.table("networks") if networks == "all" else document.rows(*grid, "networks"))
+            for axis in document.rows(*grid, "axes"):
+                count *= len(document.table("axes", axis, "choices")) if isinstance(axis, str) else 1
+            total += count * max(1, len(document.rows(*grid, "threads")))
+            if total > _MOST_CASES:
+                yield grid, f"brings the file above {_MOST_CASES} cases; allowed: up to that many"
+                return
+
+
+def _ids_fit(document: Document) -> Iterator[_Complaint]:
+    """An id names files, whose names cannot be of any length."""
+    network = max(map(len, document.table("networks")), default=0)
+    labels = [
+        max(map(len, document.table("axes", axis, "choices")), default=0) for axis in document.table("axes")
+    ]
+    longest = network + sum(1 + length for length in labels) + len("-fp32-t1024")
+    if longest > _MOST_ID_CHARACTERS:
+        text = f"makes ids of up to {longest} characters; allowed: up to {_MOST_ID_CHARACTERS}"
+        yield ("axes",), f"{text}, so shorten names and labels"
 
 
 def _one_source(document: Document) -> Iterator[_Complaint]:
@@ -95,30 +139,31 @@ def _named_once(document: Document) -> Iterator[_Complaint]:
     for grid in _grids(document):
         for key in ("networks", "axes", "threads"):
             rows = document.rows(*grid, key)
+            seen: set[object] = set()
             for place, row in enumerate(rows):
-                if row in rows[:place]:
+                if not isinstance(row, str | int):
+                    continue
+                if row in seen:
                     yield (*grid, key, place), f"{shown(row)} is here twice"
+                seen.add(row)
 
 
 def _flags_set_once(document: Document) -> Iterator[_Complaint]:
     """A flag that two axes of one case set would have the value of whichever comes last."""
+    flags = {axis: _flags(document, axis) for axis in document.table("axes")}
     always = [axis for axis in document.table("axes") if document.at("axes", axis, "id") == InId.ALWAYS]
     for first, second in combinations(always, 2):
-        for flag in _shared_flags(document, first, second):
+        for flag in sorted(flags[first] & flags[second]):
             yield ("axes", second), f"sets {flag}, as {first!r} does, and both are part of every case"
     for grid in _grids(document):
         others = list(always)
         for place, axis in enumerate(document.rows(*grid, "axes")):
-            if not isinstance(axis, str) or axis in others:
+            if not isinstance(axis, str) or axis not in flags or axis in others:
                 continue
             for other in others:
-                for flag in _shared_flags(document, axis, other):
+                for flag in sorted(flags[axis] & flags[other]):
                     yield (*grid, "axes", place), f"{axis!r} sets {flag}, as {other!r} does in the same grid"
             others.append(axis)
-
-
-def _shared_flags(document: Document, axis: str, other: str) -> list[str]:
-    return sorted(_flags(document, axis) & _flags(document, other))
 
 
 def _flags(document: Document, axis: str) -> set[str]:
@@ -128,8 +173,12 @@ def _flags(document: Document, axis: str) -> set[str]:
 
 def _grids(document: Document) -> Iterator[Location]:
     for profile in document.table("profiles"):
-        for place, _ in enumerate(document.rows("profiles", profile)):
-            yield ("profiles", profile, place)
+        yield from _grids_of(document, profile)
+
+
+def _grids_of(document: Document, profile: str) -> Iterator[Location]:
+    for place, _ in enumerate(document.rows("profiles", profile)):
+        yield ("profiles", profile, place)
 
 
 _CHECKS = (
@@ -139,4 +188,6 @@ _CHECKS = (
     _labels_pick_exactly,
     _named_once,
     _flags_set_once,
+    _spanned,
+    _ids_fit,
 )

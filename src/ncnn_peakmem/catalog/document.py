@@ -10,7 +10,12 @@ from typing import Any
 
 import yaml
 
+from ncnn_peakmem import bounded_file
 from ncnn_peakmem.catalog.mistake import CatalogError, Location, Mistake, shown
+
+# Reading this much takes some seconds; what is shipped is 6 KiB.
+_MOST_BYTES = 256 << 10
+_MOST_ENTRIES, _MOST_VALUES = 2_000, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class Document:
     value: object
     lines: Mapping[Location, int]
     mistakes: tuple[Mistake, ...]
+    folders: tuple[Path, ...] = ()
+    """Where the files that it names may lie, in the order in which they are looked for."""
 
     def at(self, *location: str | int) -> object:
         """The value at a location, or None where there is none."""
@@ -53,11 +60,16 @@ class Document:
         return Mistake(self.path, self.lines[known], location, text)
 
 
-def read(path: Path) -> Document:
-    """Read a file; CatalogError where it cannot be read or is no YAML."""
+def read(path: Path, model_dir: Path | None = None) -> Document:
+    """Read a file; CatalogError where it cannot be read or is no YAML.
+
+    The files that it names lie below its own folder, or below `model_dir`.
+    """
     text = _text(path)
+    loader: Any = None
     try:
-        root = _Loader(text).get_single_node()
+        loader = _Loader(text)
+        root = loader.get_single_node()
         reading = _Reading(path)
         value = None if root is None else reading.plain(root, ())
     except yaml.MarkedYAMLError as error:
@@ -65,9 +77,18 @@ def read(path: Path) -> Document:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise CatalogError([Mistake(path, line, (), f"{chr(error.character)!r} is no text")]) from error
+    except yaml.YAMLError as error:
+        raise CatalogError([Mistake(path, 0, (), str(error))]) from error
+    except (OverflowError, ValueError) as error:
+        if isinstance(error, CatalogError):
+            raise
+        # PyYAML makes letters of whatever number an escape gives.
+        line = _line(loader.get_mark())
+        raise CatalogError([Mistake(path, line, (), "has an escape that is no letter")]) from error
     except RecursionError as error:
         raise CatalogError([Mistake(path, 0, (), "is nested too deeply")]) from error
-    return Document(path, value, {(): 1, **reading.lines}, tuple(reading.mistakes))
+    folders = (path.parent.absolute(), *([model_dir.absolute()] if model_dir else []))
+    return Document(path, value, {(): 1, **reading.lines}, tuple(reading.mistakes), folders)
 
 
 class _Loader(yaml.SafeLoader):
@@ -104,11 +125,13 @@ class _Reading:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines: dict[Location, int] = {}
+        self.count = 0
         self.mistakes: list[Mistake] = []
 
     def plain(self, node: yaml.Node, location: Location) -> object:
         """The node's data; keys keep the text they are written in."""
         self.lines.setdefault(location, _line(node.start_mark))
+        self._keep_count(node, location)
         if isinstance(node, yaml.MappingNode):
             return self._table(node, location)
         if isinstance(node, yaml.SequenceNode):
@@ -132,15 +155,27 @@ class _Reading:
             table[key] = self.plain(value_node, inner)
         return table
 
+    def _keep_count(self, node: yaml.Node, location: Location) -> None:
+        """What follows compares entries with each other, so that there may not be any number of them."""
+        held = 0 if isinstance(node, yaml.ScalarNode) else len(node.value)
+        self.count += held
+        for count, most, where in (
+            (held, _MOST_ENTRIES, f"holds {held} entries"),
+            (self.count, _MOST_VALUES, f"is where the file comes to {self.count} entries"),
+        ):
+            if count > most:
+                text = f"{where}; allowed: up to {most}"
+                raise CatalogError([Mistake(self.path, _line(node.start_mark), location, text)])
+
     def _complain(self, line: int, location: Location, text: str) -> None:
         self.mistakes.append(Mistake(self.path, line, location, text))
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise CatalogError([Mistake(path, 0, (), f"cannot be read: {error.strerror}")]) from error
+        return bounded_file.read(path, _MOST_BYTES).decode("utf-8-sig")
+    except bounded_file.UnreadableFile as error:
+        raise CatalogError([Mistake(path, 0, (), str(error))]) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise CatalogError([Mistake(path, line, (), "is not encoded as UTF-8")]) from error

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os.path
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from ncnn_peakmem.case import Precision
 from ncnn_peakmem.catalog.catalog import InId
 from ncnn_peakmem.catalog.document import Document
-from ncnn_peakmem.catalog.mistake import found, unknown
+from ncnn_peakmem.catalog.mistake import found, shown, unknown
 from ncnn_peakmem.catalog.options import KNOWN_OPTIONS
 from ncnn_peakmem.catalog.quantity import fraction, size
 from ncnn_peakmem.networks import TOPOLOGIES
 
 _SCHEMA = 1
+_MODEL_DIR = "--peakmem-model-dir (--model-dir of ncnn-peakmem)"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def _one_of(noun: str, allowed: Collection[str], kind: type[str] = str) -> BeforeValidator:
@@ -51,18 +54,32 @@ def _spell_out_all(value: object, info: ValidationInfo) -> object:
 def _existing_file(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError(found(value, "a path"))
-    catalog = _document(info).path
+    document = _document(info)
+    allowed = f"a path inside the folder of {document.path.name}, or inside that of {_MODEL_DIR}"
+    if _ADDRESS.match(value):
+        advice = "nothing is downloaded: fetch the file, compare its hash, and give its path"
+        raise ValueError(f"{shown(value)} is an address, and {advice}")
+    if Path(value).is_absolute():
+        raise ValueError(f"{shown(value)} is an absolute path; allowed: {allowed}")
     if Path(os.path.normpath(value)).parts[:1] == ("..",):
-        allowed = "a path inside that folder, or an absolute one"
-        raise ValueError(f"{value!r} climbs out of the folder of {catalog.name}; allowed: {allowed}")
-    path = catalog.parent.absolute() / value
+        raise ValueError(f"{shown(value)} climbs out of the folder it starts in; allowed: {allowed}")
+    for folder in document.folders:
+        if _is_file_below(folder, value, allowed):
+            return folder / value
+    looked = " and ".join(str((folder / value).parent) for folder in document.folders)
+    raise ValueError(f"{shown(value)} is no file (looked in {looked})")
+
+
+def _is_file_below(folder: Path, name: str, allowed: str) -> bool:
+    path = folder / name
     try:
         exists = path.is_file()
+        inside = path.resolve().is_relative_to(folder.resolve()) if exists else True
     except OSError as error:
-        raise ValueError(f"{value!r} cannot be read: {error.strerror}") from error
-    if not exists:
-        raise ValueError(f"{value!r} is no file (looked in {path.parent})")
-    return path
+        raise ValueError(f"{shown(name)} cannot be read: {error.strerror}") from error
+    if not inside:
+        raise ValueError(f"{shown(name)} is a link that leads out of {folder}; allowed: {allowed}")
+    return exists
 
 
 def _current_schema(value: object) -> object:
@@ -74,7 +91,7 @@ def _current_schema(value: object) -> object:
 def _version(value: str) -> str:
     try:
         Version(value)
-    except InvalidVersion:
+    except ValueError:
         raise ValueError(found(value, "a version of ncnn such as 1.0.20260526")) from None
     return value
 
@@ -87,19 +104,21 @@ def _document(info: ValidationInfo) -> Document:
 _T = TypeVar("_T")
 
 Some = Annotated[_T, Field(min_length=1)]
-Name = Annotated[str, Field(pattern="^[a-z0-9_]+$")]
+Name = Annotated[str, Field(pattern="^[a-z0-9_]+$", max_length=64)]
 """What goes into case ids and file names."""
 
 Schema = Annotated[int, BeforeValidator(_current_schema)]
-Count = Annotated[int, Field(ge=1)]
+LoopCount = Annotated[int, Field(ge=1, le=100_000)]
+ThreadCount = Annotated[int, Field(ge=1, le=1024)]
 Seed = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Factor = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Factor = Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(size)]
 Share = Annotated[float, BeforeValidator(fraction)]
-Shapes = Some[list[Some[list[Count]]]]
+# ncnn's sizes are int.
+Shapes = Some[list[Annotated[list[Annotated[int, Field(ge=1, lt=2**31)]], Field(min_length=1, max_length=8)]]]
 File = Annotated[Path | None, BeforeValidator(_existing_file)]
-Release = Annotated[str, AfterValidator(_version)]
+Release = Annotated[str, AfterValidator(_version), Field(max_length=64)]
 
 Topology = Annotated[str | None, _one_of("built-in topology", TOPOLOGIES)]
 Weights = Annotated[Precision, _one_of("precision", Precision, Precision)]

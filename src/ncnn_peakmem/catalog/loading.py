@@ -15,6 +15,7 @@ from ncnn_peakmem.catalog.mistake import CatalogError
 from ncnn_peakmem.catalog.schema import (
     AxisEntry,
     CatalogEntry,
+    ComparisonsChange,
     GaugeChange,
     GridEntry,
     LoopsChange,
@@ -26,10 +27,15 @@ from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.network import BuiltIn, Loops, NcnnFiles, Network, OnnxFile, Source
 from ncnn_peakmem.tolerance import GaugeTolerance, Tolerance, Tolerances
 
+_NONE: Tolerances = dict.fromkeys(Gauge, GaugeTolerance(Tolerance(), Tolerance()))
 
-def load(path: Path) -> Catalog:
-    """Read a catalog file; CatalogError names all its mistakes at once."""
-    document = read(path)
+
+def load(path: Path, model_dir: Path | None = None) -> Catalog:
+    """Read a catalog file; CatalogError names all its mistakes at once.
+
+    Model files that it names lie below its folder, or below `model_dir`, which the caller vouches for.
+    """
+    document = read(path, model_dir)
     entry, misfits = parse(document)
     mistakes = [*document.mistakes, *misfits, *incoherences(document)]
     if entry is None or mistakes:
@@ -39,8 +45,10 @@ def load(path: Path) -> Catalog:
 
 def _catalog(path: Path, entry: CatalogEntry) -> Catalog:
     loops = _changed_loops(Loops(), entry.loops)
-    nothing = GaugeTolerance(Tolerance(), Tolerance())
-    tolerances = _changed_tolerances(dict.fromkeys(Gauge, nothing), entry.tolerances)
+    tolerances = _changed_tolerances(_NONE, entry.tolerances)
+    own_tolerances = {
+        name: _changed_tolerances(tolerances, network.tolerances) for name, network in entry.networks.items()
+    }
     return Catalog(
         path=path,
         reference_release=entry.reference_release,
@@ -48,8 +56,9 @@ def _catalog(path: Path, entry: CatalogEntry) -> Catalog:
         default_profile=entry.default_profile,
         networks={name: _network(name, network, loops) for name, network in entry.networks.items()},
         precisions={name: network.precision for name, network in entry.networks.items()},
-        network_tolerances={
-            name: _changed_tolerances(tolerances, network.tolerances)
+        network_tolerances=own_tolerances,
+        threaded_tolerances={
+            name: _threaded(own_tolerances[name], entry.tolerances, network.tolerances)
             for name, network in entry.networks.items()
         },
         axes={name: _axis(name, axis) for name, axis in entry.axes.items()},
@@ -95,7 +104,16 @@ def _changed_tolerances(tolerances: Tolerances, change: TolerancesChange) -> Tol
     return {gauge: _changed_gauge(tolerances[gauge], changes[gauge]) for gauge in Gauge}
 
 
-def _changed_gauge(tolerance: GaugeTolerance, change: GaugeChange) -> GaugeTolerance:
+def _threaded(single: Tolerances, shared: TolerancesChange, own: TolerancesChange) -> Tolerances:
+    """What several threads are allowed where one is allowed `single`."""
+    threaded = _NONE
+    for change in (shared, own):
+        changes: Mapping[str, GaugeChange] = dict(change)
+        threaded = {gauge: _changed_gauge(threaded[gauge], changes[gauge].several_threads) for gauge in Gauge}
+    return {gauge: single[gauge].widened(threaded[gauge]) for gauge in Gauge}
+
+
+def _changed_gauge(tolerance: GaugeTolerance, change: ComparisonsChange) -> GaugeTolerance:
     return GaugeTolerance(
         between_releases=_changed_tolerance(tolerance.between_releases, change.between_releases),
         same_release=_changed_tolerance(tolerance.same_release, change.same_release),

@@ -20,9 +20,12 @@ _ALLOWED = {
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "{ge:g} or more",
     "int_type": "a whole number",
+    "less_than": "less than {lt:.10g}",
+    "less_than_equal": "{le:.10g} or less",
     "list_type": "a list",
     "model_type": "a mapping",
     "string_pattern_mismatch": "lower-case letters, digits and _",
+    "string_too_long": "up to {max_length} characters",
     "string_type": "text",
 }
 """What pydantic's kinds of errors allow, in the words of the file."""
@@ -55,6 +58,8 @@ def _worded(detail: ErrorDetails, location: Location) -> str:
         return unknown(table.noun, location[-1], keys)
     if kind == "too_short":
         return f"holds {context['actual_length']}; allowed: {context['min_length']} or more"
+    if kind == "too_long":
+        return f"holds {context['actual_length']}; allowed: up to {context['max_length']}"
     if kind in _ALLOWED:
         return found(detail["input"], _ALLOWED[kind].format(**context))
     return detail["msg"]

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+_MOST_SHOWN = 100
+_MOST_CHARACTERS = 100
+_MOST_NAMED = 40
+_MOST_LIKENED = 200
+
 Location = tuple[str | int, ...]
 """The keys and indices that lead to a value: `("profiles", "quick", 0, "axes", 2)`."""
 
@@ -34,7 +39,10 @@ class CatalogError(ValueError):
         super().__init__(self.mistakes)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.mistakes))
+        lines = [str(mistake) for mistake in self.mistakes[:_MOST_SHOWN]]
+        if len(self.mistakes) > _MOST_SHOWN:
+            lines.append(f"... and {len(self.mistakes) - _MOST_SHOWN} more")
+        return "\n".join(lines)
 
 
 def shown(value: object) -> str:
@@ -49,7 +57,8 @@ def shown(value: object) -> str:
         case list():
             return "a list"
         case _:
-            return repr(value)
+            written = repr(value)
+            return written if len(written) <= _MOST_CHARACTERS else f"{written[:_MOST_CHARACTERS]}..."
 
 
 def found(value: object, allowed: str) -> str:
@@ -60,9 +69,13 @@ def found(value: object, allowed: str) -> str:
 def unknown(noun: str, value: object, allowed: Iterable[str]) -> str:
     """Say that there is no such name: `'fp61' is no axis (did you mean 'fp16'?); allowed: bf16, fp16`."""
     names = sorted(map(str, allowed))
-    close = get_close_matches(value, names, n=1) if isinstance(value, str) else []
+    # Looking for likenesses takes long among many names, or long ones.
+    likened = isinstance(value, str) and len(value) <= _MOST_CHARACTERS and len(names) <= _MOST_LIKENED
+    close = get_close_matches(str(value), names, n=1) if likened else []
     hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{shown(value)} is no {noun}{hint}; allowed: {', '.join(names) or 'none, the file has none'}"
+    more = f", ... and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    listed = ", ".join(names[:_MOST_NAMED]) or "none, the file has none"
+    return f"{shown(value)} is no {noun}{hint}; allowed: {listed}{more}"
 
 
 def _dotted(location: Location) -> str:
@@ -71,4 +84,4 @@ def _dotted(location: Location) -> str:
 
 
 def _key(text: str) -> str:
-    return text if re.fullmatch(r"[\w/+-]+", text) else repr(text)
+    return text if re.fullmatch(r"[\w/+-]{1,100}", text) else shown(text)

@@ -23,8 +23,8 @@ class Table(BaseModel):
 class LoopsChange(Table):
     """Some of `Loops`."""
 
-    minimum: field.Count = _WIDER_SETTING
-    maximum: field.Count = _WIDER_SETTING
+    minimum: field.LoopCount = _WIDER_SETTING
+    maximum: field.LoopCount = _WIDER_SETTING
     settle_factor: field.Factor = _WIDER_SETTING
 
 
@@ -35,12 +35,18 @@ class ToleranceChange(Table):
     relative: field.Share = _WIDER_SETTING
 
 
-class GaugeChange(Table):
+class ComparisonsChange(Table):
     """Some of a `GaugeTolerance`."""
 
     noun: ClassVar[str] = "comparison"
     between_releases: ToleranceChange = ToleranceChange()
     same_release: ToleranceChange = ToleranceChange()
+
+
+class GaugeChange(ComparisonsChange):
+    """Some of a `GaugeTolerance`, and what cases with several threads are allowed besides."""
+
+    several_threads: ComparisonsChange = ComparisonsChange()
 
 
 class TolerancesChange(Table):
@@ -101,7 +107,7 @@ class GridEntry(Table):
 
     networks: field.Networks
     axes: list[field.AxisName]
-    threads: field.Some[list[field.Count]] = Field(default=[1])
+    threads: field.Some[list[field.ThreadCount]] = Field(default=[1])
 
 
 class CatalogEntry(Table):

@@ -16,7 +16,7 @@ from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.loaded import Loading
 from ncnn_peakmem.forecast.plan import AskFor, GiveBack, Step, plan
 from ncnn_peakmem.forecast.prediction import Basis, Forecast
-from ncnn_peakmem.graph.graph import Graph
+from ncnn_peakmem.graph.graph import Graph, GraphError
 from ncnn_peakmem.measurement import Metric, Phase
 from ncnn_peakmem.network import Loops
 from ncnn_peakmem.probe.layer_events import Pool
@@ -28,11 +28,19 @@ _Share = tuple[int | None, Kind, int, str]
 _USED = {Pool.BLOB: Kind.LIVE_BLOB, Pool.WORKSPACE: Kind.WORKSPACE}
 _UNPOOLED = "outside the pools"
 
+# The nine networks take a million at most; so many take ten seconds.
+_MOST_WORK = 10_000_000
+# Looking at so many free blocks takes as long as a step does otherwise.
+_BLOCKS_A_STEP = 64
+
 
 def forecast(
     network: param_file.Graph, graph: Graph, cookbook: Cookbook, loops: Loops, notes: tuple[str, ...] = ()
 ) -> Forecast:
-    """The heap of `network`, of which `graph` runs, from loading it to the end of its inferences."""
+    """The heap of `network`, of which `graph` runs, from loading it to the end of its inferences.
+
+    GraphError where it has more layers, or runs for more loops, than can be gone through in reasonable time.
+    """
     loading = Loading(network, cookbook)
     inference = plan(network, graph, cookbook)
     inputs = [
@@ -108,6 +116,7 @@ class _Run:
         self._pools = {pool: PoolModel() for pool in Pool}
         self._unpooled: dict[int, tuple[int, int]] = {}
         self._highest = 0
+        self._work = 0
         self._last_taken: tuple[int, int | None, list[_Share]] = (0, None, [])
 
     def loop_until_rest(self, loops: Loops) -> None:
@@ -117,6 +126,7 @@ class _Run:
             self._loop(plateau.loops)
             plateau.look(self.peaks[-1], self.lives[-1])
             state = tuple(pool.free for pool in self._pools.values())
+            self._take_on(len(self._steps) * (1 + sum(map(len, state)) // _BLOCKS_A_STEP))
             if state in seen:
                 break
             seen.add(state)
@@ -159,9 +169,15 @@ class _Run:
     def _taken(self, loop: int, layer: int) -> int:
         """Malloc was asked: all shares as they are now."""
         shares = list(self._shares())
+        self._take_on(len(shares))
         self._last_taken = (loop, layer, shares)
         self._look(self._held(), loop, layer, shares)
         return self._held()
+
+    def _take_on(self, work: int) -> None:
+        self._work += work
+        if self._work > _MOST_WORK:
+            raise GraphError("a forecast of all its layers and loops would take too long")
 
     def _look(self, held: int, loop: int, layer: int | None, shares: list[_Share]) -> None:
         if held > self._highest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from ncnn_peakmem.forecast import layout
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.holding import Holding
 from ncnn_peakmem.forecast.recipe import Ask, Give, LetGo
-from ncnn_peakmem.graph.graph import Graph, Node
+from ncnn_peakmem.graph.graph import Graph, GraphError, Node
 from ncnn_peakmem.probe.layer_events import Pool
 
 
@@ -52,8 +53,18 @@ class Plan:
 
 
 def plan(network: param_file.Graph, graph: Graph, cookbook: Cookbook) -> Plan:
-    """The steps of an inference of `graph`, which is the part of `network` that runs."""
+    """The steps of an inference of `graph`, which is the part of `network` that runs; or GraphError."""
+    if cookbook.setting.light:
+        _refuse_two_readers(graph)
     return _Planner(network, graph, cookbook).plan()
+
+
+def _refuse_two_readers(graph: Graph) -> None:
+    """ncnn lets go of a blob with its first reader: what has several must come through a Split."""
+    readers = Counter(blob for node in graph.nodes for blob in set(node.bottoms))
+    for blob, count in readers.items():
+        if count > 1:
+            raise GraphError(f"{count} layers read blob {blob!r}: in light mode it takes a Split")
 
 
 class _Planner:

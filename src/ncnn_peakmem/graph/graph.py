@@ -13,7 +13,7 @@ from ncnn_peakmem.graph.handing_on import is_handed_on
 from ncnn_peakmem.graph.in_place import works_in_place
 from ncnn_peakmem.graph.shapes import ShapeError
 from ncnn_peakmem.network import InputBlob, ModelFiles, Shape
-from ncnn_peakmem.param_file import Layer
+from ncnn_peakmem.param_file import Layer, ParameterError
 
 _INPUT = "Input"
 
@@ -128,6 +128,9 @@ def build(
     GraphError names the layer whose shapes cannot be told.
     """
     known = {blob.name: blob.shape for blob in inputs}
+    for blob, shape in known.items():
+        if not shapes.is_possible(shape):
+            raise GraphError(f"the input {blob!r} cannot be {shapes.written(shape)}")
     wanted = network.outputs() if outputs is None else tuple(outputs)
     nodes: list[Node] = []
     for layer in _in_order(network, wanted):
@@ -160,9 +163,11 @@ def _node(layer: Layer, bottom_shapes: tuple[Shape, ...]) -> Node:
     try:
         top_shapes = shapes.infer(layer, bottom_shapes)
         counted = weights.count(layer)
-    except (ShapeError, TypeError) as error:
+        makes = _makes(layer, bottom_shapes, top_shapes)
+    except (ShapeError, ParameterError) as error:
         raise _LayerError(layer, str(error)) from error
-    makes = _makes(layer, bottom_shapes, top_shapes)
+    if min(counted) < 0:
+        raise _LayerError(layer, f"announces {min(counted)} weights")
     return Node(layer, bottom_shapes, top_shapes, makes, counted.weights, counted.bias)
 
 
@@ -181,21 +186,29 @@ def _in_order(network: param_file.Graph, outputs: Sequence[str]) -> Iterator[Lay
     for output in outputs:
         if output not in makers:
             raise GraphError(f"no layer makes the output {output!r}")
-        pending = [makers[output]]
+        pending = [_Turn(network.layers, makers[output])]
         while pending:
-            number = pending[-1]
-            layer = network.layers[number]
-            missing = [makers[blob] for blob in layer.bottoms if makers[blob] not in done]
-            if number not in done and missing:
-                pending.append(missing[0])
+            turn = pending[-1]
+            maker = next((makers[blob] for blob in turn.bottoms if makers[blob] not in done), None)
+            if turn.number not in done and maker is not None:
+                pending.append(_Turn(network.layers, maker))
                 continue
             pending.pop()
-            if number not in done:
-                done.add(number)
-                yield layer
+            if turn.number not in done:
+                done.add(turn.number)
+                yield network.layers[turn.number]
+
+
+class _Turn:
+    """A layer that waits for its bottoms, with those of them that were not looked at yet."""
+
+    def __init__(self, layers: Sequence[Layer], number: int) -> None:
+        self.number = number
+        self.bottoms = iter(layers[number].bottoms)
 
 
 def _line_of(path: Path, number: int) -> int:
     """The line of the layer of that number: one a line, after the first two that are not empty."""
-    lines = [line for line, text in enumerate(path.read_text().split("\n"), start=1) if text.strip()]
+    text = path.read_bytes().decode()
+    lines = [line for line, words in enumerate(text.split("\n"), start=1) if words.strip()]
     return lines[number + 2]

@@ -19,7 +19,7 @@ def label(node: Node) -> str:
             return f"fc {node.weights // filters}x{filters}"
         case "Pooling":
             return _pooling(node)
-        case "BinaryOp" if node.layer.integer(0) < len(_OPERATIONS):
+        case "BinaryOp" if 0 <= node.layer.integer(0) < len(_OPERATIONS):
             return _OPERATIONS[node.layer.integer(0)]
         case _:
             return node.type

@@ -10,10 +10,19 @@ from collections.abc import Mapping
 
 from ncnn_peakmem.graph.in_place import IN_PLACE
 from ncnn_peakmem.graph.shapes import arithmetic, arrange, window
-from ncnn_peakmem.graph.shapes.rule import Rule, ShapeError, Shapes, elements, one, refuse, written
-from ncnn_peakmem.param_file import Layer
+from ncnn_peakmem.graph.shapes.rule import (
+    Rule,
+    ShapeError,
+    Shapes,
+    elements,
+    is_possible,
+    one,
+    refuse,
+    written,
+)
+from ncnn_peakmem.param_file import Layer, ParameterError
 
-__all__ = ["KNOWN", "ShapeError", "Shapes", "elements", "infer", "written"]
+__all__ = ["KNOWN", "ShapeError", "Shapes", "elements", "infer", "is_possible", "written"]
 
 _COPYING = frozenset({"Cast", "Dequantize", "MVN", "Quantize", "Requantize", "ShuffleChannel"})
 """Layers that keep the shape of their only bottom, though they do not write over it."""
@@ -64,8 +73,11 @@ def infer(layer: Layer, bottoms: Shapes) -> Shapes:
         refuse("reads no blob")
     try:
         tops = rule(layer, bottoms)
-    except TypeError as error:
+    except ParameterError as error:
         raise ShapeError(str(error)) from error
     if len(tops) != len(layer.tops):
         refuse(f"makes {len(tops)} blobs, and names {len(layer.tops)}")
+    for top in tops:
+        if not is_possible(top):
+            refuse(f"would make a blob of {written(top)}")
     return tops

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from ctypes import c_float
 from itertools import permutations
-
-import numpy as np
 
 from ncnn_peakmem.graph.shapes.rule import (
     AXES,
@@ -185,7 +185,8 @@ def interp(layer: Layer, bottoms: Shapes) -> Shapes:
 
 def _scaled(size: int, factor: float) -> int:
     """As ncnn computes it, in single precision."""
-    return int(np.float32(size) * np.float32(factor))
+    scaled = c_float(c_float(size).value * c_float(factor).value).value
+    return int(scaled) if math.isfinite(scaled) else 0
 
 
 def expand_dims(layer: Layer, bottoms: Shapes) -> Shapes:

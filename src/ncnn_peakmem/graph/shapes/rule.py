@@ -20,6 +20,10 @@ AXES = {1: "w", 2: "hw", 3: "chw", 4: "cdhw"}
 """The names of a shape's axes, outermost first, by how many there are."""
 
 
+# ncnn's sizes are int.
+_MOST_SIZE = 2**31 - 1
+
+
 class ShapeError(ValueError):
     """A shape that cannot be told, or a layer that cannot take its input; it does not name the layer."""
 
@@ -27,6 +31,11 @@ class ShapeError(ValueError):
 def refuse(why: str) -> NoReturn:
     """Raise ShapeError."""
     raise ShapeError(why)
+
+
+def is_possible(shape: Shape) -> bool:
+    """Whether ncnn can have a blob of that shape."""
+    return len(shape) in AXES and all(1 <= size <= _MOST_SIZE for size in shape)
 
 
 def written(shape: Shape) -> str:
@@ -57,7 +66,7 @@ def of_dims(shape: Shape, *dims: int) -> Shape:
 
 def made(*sizes: int) -> Shape:
     """A top's shape, or ShapeError where nothing would be left of it."""
-    if min(sizes) < 1:
+    if not is_possible(sizes):
         refuse(f"would make a blob of {written(sizes)}")
     return sizes
 

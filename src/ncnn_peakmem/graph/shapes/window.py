@@ -34,15 +34,20 @@ class Window:
 
     def stops(self, size: int, *, hanging: bool = False) -> int:
         """In how many places the window fits along `size` elements; `hanging` counts a last partial one."""
-        if self.stride < 1 or self.kernel < 1:
-            refuse(f"has a window of {self.kernel} with stride {self.stride}")
+        self.check()
         room = size + self.before + self.after - self.extent
         if room < 0:
             refuse(f"has a window of {self.extent}, larger than the {room + self.extent} that it slides over")
         return (room + (self.stride - 1 if hanging else 0)) // self.stride + 1
 
+    def check(self) -> None:
+        """ShapeError where it covers nothing, or does not move on."""
+        if min(self.stride, self.kernel, self.dilation) < 1:
+            refuse(f"has a window of {self.kernel} with stride {self.stride} and dilation {self.dilation}")
+
     def spread(self, size: int) -> int:
         """The reverse: how many elements a deconvolution makes of `size`, before its padding is cut off."""
+        self.check()
         return (size - 1) * self.stride + self.extent
 
 
@@ -164,6 +169,7 @@ def _slid(axes: tuple[tuple[int, Window], ...]) -> tuple[int, ...]:
 
 def _kept(size: int, window: Window) -> int:
     """The size divided by the stride, rounded up, whatever padding that takes."""
+    window.check()
     return (size - 1) // window.stride + 1
 
 
