@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
+from ncnn_peakmem import whole_file
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.conversion import Cache, ConversionError, convert
 from ncnn_peakmem.machine import MachineClass
@@ -55,7 +55,7 @@ class Run:
             if found is not None:
                 return found
             measurement = self._measure(case, network)
-            write_whole(self._record(case.id), measurement.to_json())
+            whole_file.write(self._record(case.id), measurement.to_json())
             return measurement
 
     def read(self, case_id: str) -> Measurement | None:
@@ -116,10 +116,3 @@ def without_model(case: Case, gauges: Collection[Gauge], cause: str) -> Measurem
 def _unread(gauges: Collection[Gauge], outcome: Outcome) -> dict[Gauge, Reading]:
     """Readings of probes that never began."""
     return {gauge: Reading(outcome, phases={}) for gauge in Gauge if gauge in gauges}
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that other processes see whole or not at all."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        file.write(data)
-    Path(file.name).replace(path)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -203,11 +206,25 @@ def test_the_lock_lies_outside_of_what_is_committed(
     store.update(measured)
     store.update(replace(measured, ncnn="1.0.20250503"))
     assert {file.suffix for file in store.folder.rglob("*") if file.is_file()} == {".json"}
-    assert len(list(locks.rglob("*.lock"))) == 2, "one for each file, the same one every time"
+    assert list(locks.iterdir()) == []
+    assert path.exists()
+
+
+def test_where_folders_cannot_be_locked_a_file_is(
+    store: BaselineStore, measured: MeasurementSet, locks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+
+    def on_files_only(descriptor: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", on_files_only)
+    store.update(measured)
     (locks / "elsewhere").symlink_to(store.folder)
     BaselineStore(locks / "elsewhere").update(measured)
-    assert len(list(locks.rglob("*.lock"))) == 2, "whichever way leads to the file"
-    assert path.exists()
+    assert len(list(locks.rglob("*.lock"))) == 1, "whichever way leads to the file"
 
 
 def test_a_huge_file_is_refused(

@@ -13,11 +13,13 @@ import platformdirs
 import pytest
 
 from ncnn_peakmem.conversion import Cache, Entry, Key, verify
+from ncnn_peakmem.conversion import cache as cache_module
 from ncnn_peakmem.conversion.cache import Interface
+from ncnn_peakmem.conversion.ncnn_files import model_digest
 from ncnn_peakmem.network import InputBlob
 
 KEY = Key("small", {"source": "a", "seed": 0})
-INTERFACE = Interface((InputBlob("in0", (3, 8, 8)),), ("out0",), "0123")
+INPUTS = (InputBlob("in0", (3, 8, 8)),)
 
 # Fills an entry of KEY and tells of each step on stdout; where told to, it waits for a line on stdin.
 FILLER = """
@@ -25,6 +27,7 @@ import sys
 from pathlib import Path
 from ncnn_peakmem.conversion import Cache, Key
 from ncnn_peakmem.conversion.cache import Interface
+from ncnn_peakmem.conversion.ncnn_files import model_digest
 
 root, marker, waits = sys.argv[1:]
 
@@ -37,7 +40,8 @@ def fill(folder, logs):
         sys.stdin.readline()
     (folder / "net.bin").write_bytes(bytes(10))
     (folder / "net.onnx").write_bytes(bytes(20))
-    return Interface((), ("out0",), "0123")
+    digest = model_digest(folder / "net.param", folder / "net.bin", ())
+    return Interface((), ("out0",), digest)
 
 def say(line):
     print(line, flush=True)
@@ -57,7 +61,7 @@ class Filler:
         self.count += 1
         for name, content in (("net.param", b"param"), ("net.bin", bytes(10)), ("net.onnx", bytes(20))):
             (folder / name).write_bytes(content)
-        return INTERFACE
+        return Interface(INPUTS, ("out0",), model_digest(folder / "net.param", folder / "net.bin", INPUTS))
 
 
 @pytest.fixture
@@ -148,12 +152,29 @@ def test_a_fill_that_forgets_a_file_makes_no_entry(cache: Cache, filler: Filler)
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "short": (lambda folder: os.truncate(folder / "net.bin", 5), "net.bin has 5 bytes, not 10"),
+    "flipped bit": (lambda folder: flip(folder / "net.bin"), "net.bin is not what was converted"),
+    "other graph": (lambda folder: flip(folder / "net.param"), "net.param is not what was converted"),
+    "other shape": (lambda folder: reshape(folder), "entry.json is not of these files"),
     "missing": (lambda folder: (folder / "net.param").unlink(), "net.param is missing"),
     "no record": (lambda folder: (folder / "entry.json").unlink(), "entry.json is unreadable"),
     "half a record": (lambda folder: os.truncate(folder / "entry.json", 30), "entry.json is unreadable"),
     "old schema": (lambda folder: edit(folder, schema=0), "entry.json is not of schema"),
     "fewer files": (lambda folder: edit(folder, files={}), "entry.json is not of schema"),
 }
+
+
+def flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[3] ^= 1
+    file.write_bytes(data)
+
+
+def reshape(folder: Path) -> None:
+    """The model's input is another one, though all else is as it was."""
+    record = folder / "entry.json"
+    text = "".join(record.read_text().split())
+    assert "[3,8,8]" in text
+    record.write_text(text.replace("[3,8,8]", "[3,8,9]"))
 
 
 def edit(folder: Path, **changes: object) -> None:
@@ -166,7 +187,6 @@ def test_a_damaged_entry_is_made_again_and_said_to_be(damage: str, cache: Cache,
     apply, words = DAMAGES[damage]
     folder = cache.entry(KEY, filler, quiet).folder
     apply(folder)
-    assert list(cache.entries()) == []
     told: list[str] = []
     entry = cache.entry(KEY, filler, told.append)
     assert filler.count == 2
@@ -180,12 +200,32 @@ def test_a_damaged_entry_is_made_again_and_said_to_be(damage: str, cache: Cache,
 def test_verify_finds_what_a_hit_does_not_look_for(cache: Cache, filler: Filler) -> None:
     entry = cache.entry(KEY, filler, quiet)
     assert verify(entry) == ()
-    (entry.folder / "net.bin").write_bytes(b"other byte")
-    assert isinstance(cache.entry(KEY, filler, quiet), Entry)
+    (entry.folder / "net.onnx").write_bytes(b"twenty bytes of other")
+    os.truncate(entry.folder / "net.onnx", 20)
+    assert isinstance(Cache(cache.root).entry(KEY, filler, quiet), Entry)
     assert filler.count == 1
-    assert verify(entry) == ("net.bin",)
-    (entry.folder / "net.onnx").unlink()
-    assert verify(entry) == ("net.bin", "net.onnx")
+    assert verify(entry) == ("net.onnx",)
+
+
+def test_files_that_a_probe_reads_are_hashed_once_and_when_they_were_touched(
+    cache: Cache, filler: Filler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = cache.entry(KEY, filler, quiet)
+    hashed: list[str] = []
+    real = cache_module._facts
+
+    def facts(file: Path) -> cache_module.FileFacts:
+        hashed.append(file.name)
+        return real(file)
+
+    monkeypatch.setattr(cache_module, "_facts", facts)
+    for _ in range(3):
+        cache.entry(KEY, filler, quiet)
+    assert hashed == ["net.param", "net.bin"]
+    (entry.folder / "net.bin").touch()
+    cache.entry(KEY, filler, quiet)
+    assert hashed == ["net.param", "net.bin"] * 2
+    assert filler.count == 1
 
 
 def test_the_root_is_the_argument_else_the_variable_else_the_users_cache(

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
+from packaging.version import Version
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -19,6 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
+from ncnn_peakmem.case import is_id
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import (
     STORED,
@@ -39,9 +41,15 @@ SCHEMA = 1
    are any) and the stored metrics of every phase, gross, phase `import` (the floor) included.
 """
 
+RESTORE = "restore it from version control, or remove it and measure again with an update"
+"""What to do about a damaged file."""
+
 # No process holds more: 48 bits is all the address space that today's Linux gives one by default.
 _MOST_BYTES = 2**48
 _MOST_LOOPS = 2**31
+# A case has up to 77.
+_MOST_ENTRIES = 1_000_000
+_MOST_MISTAKES = 10_000
 
 # No line of a JSON document can begin like this: a string may not hold a bare line break.
 _CONFLICT = re.compile(r"^(?:<{7}|\|{7}|={7}|>{7})", re.MULTILINE)
@@ -110,9 +118,23 @@ def _reading_document(gauge: Gauge, reading: Reading) -> dict[str, Any]:
 
 
 def _known_caveat(name: object) -> Caveat:
-    if name not in set(Caveat):
+    if name not in list(Caveat):
         raise ValueError(f"{name!r} is not a caveat")
     return Caveat(str(name))
+
+
+def _checked_id(text: str) -> str:
+    if not is_id(text):
+        raise ValueError(f"{text[:80]!r} is not the id of a case")
+    return text
+
+
+def _checked_version(text: str) -> str:
+    try:
+        Version(text)
+    except ValueError:
+        raise ValueError(f"{text[:80]!r} is not a version such as 1.0.20240410") from None
+    return text
 
 
 def _ok_in_short(outcome: object) -> object:
@@ -131,7 +153,9 @@ def _stored_only(readings: dict[Gauge, _Reading]) -> dict[Gauge, _Reading]:
 
 _Bytes = Annotated[int, Field(ge=0, le=_MOST_BYTES)]
 _Count = Annotated[int, Field(ge=0, le=_MOST_LOOPS)]
-_Name = Annotated[str, StringConstraints(min_length=1)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+_CaseId = Annotated[str, AfterValidator(_checked_id)]
+_Version = Annotated[str, StringConstraints(max_length=64), AfterValidator(_checked_version)]
 
 
 class _Strict(BaseModel):
@@ -156,9 +180,9 @@ class _Case(_Strict):
 
 class _File(_Strict):
     version: Annotated[int, Field(alias="schema", ge=SCHEMA)]
-    ncnn: _Name
+    ncnn: _Version
     machine: MachineClass
-    cases: dict[_Name, _Case]
+    cases: dict[_CaseId, _Case]
 
     def measured(self) -> MeasurementSet:
         cases = {
@@ -173,7 +197,7 @@ def _text(data: bytes, path: Path) -> str:
         text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise BaselineError(path, "is not a text file in UTF-8", line) from None
+        raise BaselineError(path, f"is not a text file in UTF-8: {RESTORE}", line) from None
     if conflict := _CONFLICT.search(text):
         line = text.count("\n", 0, conflict.start()) + 1
         advice = "still has merge-conflict markers: take one side, or measure again with an update"
@@ -184,8 +208,13 @@ def _text(data: bytes, path: Path) -> str:
 def _document(text: str, path: Path) -> dict[str, Any]:
     """The bare document, once it is known to be JSON in which no key hides another of its name."""
     repeated: list[str] = []
+    count = 0
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal count
+        count += len(pairs)
+        if count > _MOST_ENTRIES:
+            raise ValueError(f"it has more than {_MOST_ENTRIES} entries")
         document = dict(pairs)
         if len(document) < len(pairs):
             counts = Counter(key for key, _ in pairs)
@@ -195,25 +224,29 @@ def _document(text: str, path: Path) -> dict[str, Any]:
     try:
         document = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
-        raise BaselineError(path, f"is not whole JSON, was it cut short? {error.msg}", error.lineno) from None
+        told = f"is not whole JSON, was it cut short? {error.msg}: {RESTORE}"
+        raise BaselineError(path, told, error.lineno) from None
     except (RecursionError, ValueError) as error:
-        raise BaselineError(path, f"is not a baseline: {error}") from None
+        raise BaselineError(path, f"is not a baseline: {error}: {RESTORE}") from None
     if repeated:
         twice = repeated[0]
-        raise BaselineError(path, f"has the key {twice!r} twice", _line_of_second(text, twice))
+        raise BaselineError(path, f"has the key {twice!r} twice: {RESTORE}", _line_of_second(text, twice))
     if not isinstance(document, dict):
-        raise BaselineError(path, "is not a baseline: a JSON object was expected", 1)
+        raise BaselineError(path, f"is not a baseline: a JSON object was expected: {RESTORE}", 1)
     return document
 
 
 def _invalid(error: ValidationError, text: str, path: Path) -> BaselineError:
+    if error.error_count() > _MOST_MISTAKES:
+        # Each takes more memory to tell than its place in the file.
+        return BaselineError(path, f"has {error.error_count()} mistakes, so it is no baseline: {RESTORE}")
     first, *others = error.errors(include_url=False)
     place = first["loc"]
     # The line of a key that is not there can only be its parent's.
     line = _line_of(text, place[:-1] if first["type"] == "missing" else place)
     more = f" (and {len(others)} more)" if others else ""
     where = " > ".join(str(part) for part in place)
-    return BaselineError(path, f"{where}: {first['msg']}{more}", line)
+    return BaselineError(path, f"{where}: {first['msg']}{more}: {RESTORE}", line)
 
 
 def _line_of(text: str, place: Iterable[object]) -> int:

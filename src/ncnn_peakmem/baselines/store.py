@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
-from filelock import FileLock, Timeout
-from packaging.version import InvalidVersion, Version
+from filelock import FileLock
+from packaging.version import Version
 
+from ncnn_peakmem import bounded_file, whole_file
 from ncnn_peakmem.baselines import record
 from ncnn_peakmem.baselines.record import BaselineError
 from ncnn_peakmem.machine import MachineClass
@@ -22,6 +24,7 @@ from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet
 # A thousand cases make three MiB: what is so large is no baseline, and is not read into memory.
 _MOST_FILE_BYTES = 64 * 2**20
 _LOCK_TIMEOUT_S = 60.0
+_LOCK_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,48 +59,60 @@ class BaselineStore:
         return _load(self.path(machine, version))
 
     def update(self, measured: MeasurementSet) -> Update:
-        """Store the gauges of the cases that ran, and leave all others as they are."""
+        """Store the gauges of the cases that ran, and leave all others as they are.
+
+        `OSError` where the file cannot be written: it is then as it was.
+        """
         path = self.path(measured.machine, _version(measured.ncnn, self.folder))
         if not any(measurement.readings for measurement in measured.cases.values()):
             return Update(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise whole_file.not_written(path, error) from error
         with _locked(path):
             stored = _load(path).cases if path.exists() else {}
             cases, dropped = _merge(stored, measured.cases)
             data = record.render(MeasurementSet(measured.ncnn, measured.machine, cases))
             # Figures that could not be read back must not replace ones that can.
             record.parse(data, path)
-            _remove_drafts(path)
-            _replace(path, data)
+            # The lock says that nobody is at one now.
+            whole_file.remove_drafts(path)
+            whole_file.write(path.resolve(), data, durable=True)
         return Update(path, dropped)
 
 
 def read(path: Path) -> MeasurementSet:
     """A baseline file wherever it lies; `BaselineError` where it cannot be used."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MOST_FILE_BYTES + 1)
-    except OSError as error:
-        raise BaselineError(path, f"cannot be read: {error.strerror}") from error
-    if len(data) > _MOST_FILE_BYTES:
-        raise BaselineError(path, f"is larger than {_MOST_FILE_BYTES // 2**20} MiB, so it is not a baseline")
+        data = bounded_file.read(path, _MOST_FILE_BYTES)
+    except bounded_file.UnreadableFile as error:
+        raise BaselineError(path, f"{error}: {record.RESTORE}") from error
     return record.parse(data, path)
 
 
 def _load(path: Path) -> MeasurementSet:
     stored = read(path)
     if stored.machine.id != path.parent.name:
-        raise BaselineError(path, f"holds figures of another machine class, {stored.machine.id}")
+        raise BaselineError(
+            path,
+            f"holds figures of another machine class, {stored.machine.id}: "
+            f"move it into the folder of that name, or {record.RESTORE}",
+        )
     if str(_version(stored.ncnn, path)) != path.stem:
-        raise BaselineError(path, f"holds figures of another ncnn version, {stored.ncnn}")
+        raise BaselineError(
+            path,
+            f"holds figures of another ncnn version, {stored.ncnn}: "
+            f"name the file after it, or {record.RESTORE}",
+        )
     return stored
 
 
 def _version(text: str, path: Path) -> Version:
     try:
         return Version(text)
-    except InvalidVersion:
-        raise BaselineError(path, f"{text!r} is not a version such as 1.0.20240410") from None
+    except ValueError:
+        raise BaselineError(path, f"{text!r} is not a version such as 1.0.20240410: rename it") from None
 
 
 def _merge(
@@ -120,36 +135,41 @@ def _merge(
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Keep other runs of this user from updating the file.
+    """Keep other runs from updating the files beside it, whoever runs them.
 
-    The lock lies among the temporary files, for beside the baselines it would be committed with them, and
-    deleting it after use would let two waiters lock two different files of one name. Its folder carries the
-    user's number, because in a sticky folder nobody may lock a file that is another's.
+    The folder itself is locked: a lock file would be committed with the baselines, and one among the
+    temporary files is not seen by a run that has others. Those have to do where folders cannot be locked, as
+    on NFS.
     """
-    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
-    lock = Path(tempfile.gettempdir()) / f"ncnn-peakmem-locks-{os.getuid()}" / f"{digest}.lock"
-    lock.parent.mkdir(mode=0o700, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=_LOCK_TIMEOUT_S):
-            yield
-    except Timeout:
-        raise BaselineError(path, f"has been locked by another update for {_LOCK_TIMEOUT_S:.0f} s") from None
+    with ExitStack() as held:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        held.callback(os.close, folder)
+        try:
+            if not _lock_in_time(folder):
+                told = f"has been locked by another update for {_LOCK_TIMEOUT_S:.0f} s: update again after it"
+                raise BaselineError(path, told)
+        except OSError:
+            held.enter_context(FileLock(_lock_file(path)))
+        yield
 
 
-def _remove_drafts(path: Path) -> None:
-    """What an update left that was killed midway; the lock says that nobody is at it now."""
-    for draft in path.parent.glob(f".{path.name}.*.tmp"):
-        draft.unlink(missing_ok=True)
+def _lock_in_time(descriptor: int) -> bool:
+    """Lock what is open; False where another has it for too long, `OSError` where it cannot be locked."""
+    deadline = time.monotonic() + _LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return True
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write the file whole or not at all, whatever stops us midway."""
-    draft = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with draft.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+def _lock_file(path: Path) -> Path:
+    """Its folder carries the user's number: in a sticky folder nobody may lock a file that is another's."""
+    digest = hashlib.sha256(os.fsencode(path.parent.resolve())).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"ncnn-peakmem-locks-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{digest}.lock"

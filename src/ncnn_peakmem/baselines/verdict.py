@@ -134,7 +134,8 @@ def largest_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
 def in_words(outcome: Outcome) -> str:
     """Such as `crashed in load_model: SIGSEGV`, on one line and no longer than a line can be."""
     phase = f" in {outcome.phase}" if outcome.phase else ""
-    cause = " ".join(outcome.cause.split())
+    cause = "".join(letter if letter.isprintable() else " " for letter in outcome.cause)
+    cause = " ".join(cause.split())
     if len(cause) > _LONGEST_CAUSE:
         cause = cause[:_LONGEST_CAUSE].rstrip() + " ..."
     return outcome.kind.replace("_", " ") + phase + (f": {cause}" if cause else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shlex
 import signal
 import subprocess
@@ -13,10 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
+
 from ncnn_peakmem.conversion.error import ConversionError, Stage
 
 Progress = Callable[[str], None]
 
+_LEAST_MEMORY_BYTES = 1 << 30
+# Above what ONNX can hold in a file, and what its data files may have.
+_MOST_FILE_BYTES = 32 << 30
 _TAIL_LINES = 8
 _TAIL_BYTES = 4096
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -24,7 +30,10 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Runs stages of one network's conversion with `folder` as their working directory."""
+    """Runs stages of one network's conversion with `folder` as their working directory.
+
+    A stage may run for `time_limit` seconds, and hold as much memory as is available when it starts.
+    """
 
     network: str
     folder: Path
@@ -55,6 +64,7 @@ class Bench:
                     stderr=subprocess.STDOUT,
                     timeout=self.time_limit,
                     check=False,
+                    preexec_fn=_limits(psutil.virtual_memory().available),
                 )
             except subprocess.TimeoutExpired:
                 raise self.error(stage, f"still running after {self.time_limit:g} s", log) from None
@@ -69,6 +79,24 @@ class Bench:
     def error(self, stage: Stage, cause: str, log: Path | None = None, advice: str = "") -> ConversionError:
         """A stage's failure, with the last lines of its log."""
         return ConversionError(self.network, stage, cause, advice, log, _tail(log) if log else ())
+
+
+def _limits(memory_bytes: int) -> Callable[[], None]:
+    """What a stage holds itself to: a model of a few bytes can ask for any amount of memory or disk."""
+    limits = {
+        resource.RLIMIT_DATA: max(memory_bytes, _LEAST_MEMORY_BYTES),
+        resource.RLIMIT_FSIZE: _MOST_FILE_BYTES,
+        resource.RLIMIT_CORE: 0,
+    }
+    allowed = {kind: resource.getrlimit(kind)[1] for kind in limits}
+
+    def apply() -> None:
+        for kind, limit in limits.items():
+            hard = allowed[kind]
+            limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            resource.setrlimit(kind, (limit, limit))
+
+    return apply
 
 
 def refuse(cause: str) -> NoReturn:
@@ -89,4 +117,10 @@ def _tail(log: Path) -> tuple[str, ...]:
         file.readline()
         file.seek(max(file.tell(), log.stat().st_size - _TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-    return tuple(_COLOUR.sub("", line).rstrip() for line in lines if line.strip())[-_TAIL_LINES:]
+    return tuple(_shown(line) for line in lines if line.strip())[-_TAIL_LINES:]
+
+
+def _shown(line: str) -> str:
+    """A line that may quote a model, without what a terminal would obey."""
+    plain = _COLOUR.sub("", line).rstrip()
+    return "".join(letter if letter.isprintable() or letter == "\t" else "?" for letter in plain)

@@ -17,7 +17,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
 from ncnn_peakmem.conversion.bench import Progress
+from ncnn_peakmem.conversion.ncnn_files import model_digest
 from ncnn_peakmem.network import InputBlob, ModelFiles
 
 ROOT_VARIABLE = "NCNN_PEAKMEM_CACHE_DIR"
@@ -104,8 +105,8 @@ class Cache:
     """Converted networks in a folder, shared by all processes of a user."""
 
     def __init__(self, root: Path | None = None) -> None:
-        chosen = root or os.environ.get(ROOT_VARIABLE) or platformdirs.user_cache_dir("ncnn-peakmem")
-        self.root = Path(chosen).absolute()
+        self.root = Path(root or os.environ.get(ROOT_VARIABLE) or _at_home()).absolute()
+        self._hashed: dict[Path, tuple[tuple[int, ...], ...]] = {}
 
     def entry(self, key: Key, fill: Callable[[Path, Path], Interface], progress: Progress) -> Entry:
         """Give the entry of a key; where there is none, or a damaged one, make it.
@@ -114,10 +115,10 @@ class Cache:
         one fills and the others wait for it.
         """
         place = self.root / "models" / key.folder_name
-        if isinstance(found := _open(place), Entry):
+        if isinstance(found := self._sound(place), Entry):
             return found
         with self._locked(key, progress):
-            if isinstance(found := _open(place), Entry):
+            if isinstance(found := self._sound(place), Entry):
                 return found
             if found:
                 progress(f"{key.network}: the cached files are damaged ({found}), converting again")
@@ -128,6 +129,25 @@ class Cache:
         for place in sorted((self.root / "models").glob("*")):
             if not place.suffix and isinstance(found := _open(place), Entry):
                 yield found
+
+    def _sound(self, place: Path) -> Entry | str | None:
+        """Give the entry at a place once its files are known to be what was converted; see `_open`.
+
+        What a probe reads is hashed the first time that this object gives it, and when it was touched since:
+        a second for a gigabyte, which the first probe would else spend on reading it from the disk.
+        """
+        found = _open(place)
+        if not isinstance(found, Entry):
+            return found
+        try:
+            stamps = _stamps(place)
+            damage = "" if self._hashed.get(place) == stamps else _damage(found)
+        except OSError as error:
+            damage = str(error)
+        if damage:
+            return damage
+        self._hashed[place] = stamps
+        return found
 
     @contextmanager
     def _locked(self, key: Key, progress: Progress) -> Iterator[None]:
@@ -170,12 +190,23 @@ class Cache:
         return Entry(place, record)
 
 
-def verify(entry: Entry) -> tuple[str, ...]:
-    """Hash an entry's files; give the names of those that are not what was converted."""
+def _at_home() -> str:
+    """The folder for it among a user's caches."""
+    try:
+        chosen = platformdirs.user_cache_dir("ncnn-peakmem")
+    except RuntimeError:
+        chosen = "~"
+    if chosen.startswith("~"):
+        raise OSError(f"there is no home folder to keep a cache in: set {ROOT_VARIABLE} to a folder")
+    return chosen
+
+
+def verify(entry: Entry, names: Iterable[str] = _FILES) -> tuple[str, ...]:
+    """Hash files of an entry; give the names of those that are not what was converted."""
     return tuple(
         name
-        for name, facts in entry.record.files.items()
-        if not (entry.folder / name).is_file() or _facts(entry.folder / name) != facts
+        for name in names
+        if not (entry.folder / name).is_file() or _facts(entry.folder / name) != entry.record.files[name]
     )
 
 
@@ -197,6 +228,21 @@ def _open(place: Path) -> Entry | str | None:
         if size != record.files[name].size:
             return f"{name} has {size} bytes, not {record.files[name].size}"
     return Entry(place, record)
+
+
+def _damage(entry: Entry) -> str:
+    """What a probe reads of an entry and is not what was converted, in words."""
+    if changed := verify(entry, (PARAM, BIN)):
+        return f"{changed[0]} is not what was converted"
+    ends = entry.record.interface
+    if ends.digest != model_digest(entry.folder / PARAM, entry.folder / BIN, ends.inputs):
+        return f"{_RECORD} is not of these files"
+    return ""
+
+
+def _stamps(place: Path) -> tuple[tuple[int, ...], ...]:
+    status = [(place / name).stat() for name in (PARAM, BIN, _RECORD)]
+    return tuple((file.st_ino, file.st_size, file.st_mtime_ns, file.st_ctime_ns) for file in status)
 
 
 def _beside(place: Path) -> Path:

@@ -13,12 +13,18 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from ncnn_peakmem import bounded_file
 from ncnn_peakmem.conversion.bench import Bench
 from ncnn_peakmem.conversion.error import Stage
 from ncnn_peakmem.network import Shape
 
+MOST_RESULT_BYTES = 1 << 20
+"""What is read of an inspection's result: a thousand inputs and data files with long names."""
+
 _INSPECTION = "ncnn_peakmem.conversion.onnx_inspection"
 _MEMO_SCHEMA = 1
+# Protobuf takes no larger ones.
+_MOST_MODEL_BYTES = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,15 @@ def inspect(path: Path, bench: Bench) -> OnnxModel:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "model.json")
         replace(bench, folder=Path(folder)).python(Stage.INSPECT, _INSPECTION, path, result)
-        return _MODELS.validate_json(result.read_bytes())
+        try:
+            return parse(bounded_file.read(result, MOST_RESULT_BYTES))
+        except bounded_file.UnreadableFile as error:
+            raise bench.error(Stage.INSPECT, f"what {path} says of its inputs {error}") from error
+
+
+def parse(result: bytes) -> OnnxModel:
+    """What the inspection wrote."""
+    return _MODELS.validate_json(result)
 
 
 def identify(path: Path, memos: Path, bench: Bench) -> tuple[OnnxModel, tuple[str, ...]]:
@@ -68,6 +82,8 @@ def identify(path: Path, memos: Path, bench: Bench) -> tuple[OnnxModel, tuple[st
     path = path.absolute()
     if not path.is_file():
         raise bench.error(Stage.INSPECT, f"{path} is not a file", advice="correct the path in models.yaml")
+    if path.stat().st_size > _MOST_MODEL_BYTES:
+        raise bench.error(Stage.INSPECT, f"{path} is larger than ONNX's 2 GB in one file")
     memos = memos / hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
     memo = _recall(memos)
     if memo is None or memo.stamps != _stamps(path, memo.model):

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import TensorProto
-from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+from onnx.external_data_helper import uses_external_data
 
 from ncnn_peakmem.conversion.bench import refuse
+from ncnn_peakmem.conversion.onnx_file import MOST_RESULT_BYTES
 
+_MOST_DATA_BYTES = 16 << 30
 _GIT_LFS = b"version https://git-lfs"
 _WIDTHS: dict[int, int] = {
     TensorProto.FLOAT: 4,
@@ -43,8 +46,14 @@ def main(model_file: str, result_file: str) -> None:
     path = Path(model_file)
     model = _load(path)
     locations = {_checked_location(tensor, path.parent) for tensor in _tensors(model)} - {None}
-    result = {"inputs": _inputs(model.graph), "data": sorted(str(location) for location in locations)}
-    Path(result_file).write_text(json.dumps(result), encoding="utf-8")
+    data = sorted(str(location) for location in locations)
+    total = sum((path.parent / location).stat().st_size for location in data)
+    if total > _MOST_DATA_BYTES:
+        refuse(f"its external data files have {total} bytes; up to {_MOST_DATA_BYTES} can be converted")
+    result = json.dumps({"inputs": _inputs(model.graph), "data": data})
+    if len(result) > MOST_RESULT_BYTES:
+        refuse("it names more inputs and data files than any model has")
+    Path(result_file).write_text(result, encoding="utf-8")
 
 
 def _load(path: Path) -> onnx.ModelProto:
@@ -56,7 +65,7 @@ def _load(path: Path) -> onnx.ModelProto:
         refuse(f"{path} is a Git LFS pointer; `git lfs pull` fetches the model")
     try:
         model = onnx.load(path, load_external_data=False)
-    except DecodeError:
+    except (DecodeError, RecursionError):
         refuse(f"{path} is not ONNX, or it is cut short")
     if not model.graph.node:
         refuse(f"{path} holds no ONNX graph")
@@ -71,10 +80,18 @@ def _inputs(graph: onnx.GraphProto) -> list[dict[str, Any]]:
 def _input(value: onnx.ValueInfoProto) -> dict[str, Any]:
     tensor = value.type.tensor_type
     if tensor.elem_type != TensorProto.FLOAT:
-        kind = TensorProto.DataType.Name(tensor.elem_type).lower()
+        kinds = {number: name for name, number in TensorProto.DataType.items()}
+        kind = kinds.get(tensor.elem_type, "something unknown").lower()
         refuse(f"input {value.name} holds {kind}; only float (32 bits) inputs can be measured")
-    sizes = [size.dim_value or size.dim_param or "?" for size in tensor.shape.dim]
-    return {"name": value.name, "sizes": sizes if tensor.HasField("shape") else None}
+    sizes = [size.dim_value or _text(size.dim_param) or "?" for size in tensor.shape.dim]
+    return {"name": _text(value.name), "sizes": sizes if tensor.HasField("shape") else None}
+
+
+def _text(value: object) -> str:
+    """Protobuf gives a string that is no UTF-8 as bytes."""
+    if not isinstance(value, str):
+        refuse(f"it holds the name {value!r:.40}, which is no text")
+    return value
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
@@ -94,6 +111,8 @@ def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[TensorProto]:
     for node in nodes:
         for attribute in node.attribute:
             yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
             for subgraph in (attribute.g, *attribute.graphs):
                 yield from _graph_tensors(subgraph)
 
@@ -101,24 +120,44 @@ def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[TensorProto]:
 def _checked_location(tensor: TensorProto, folder: Path) -> str | None:
     if not uses_external_data(tensor):
         return None
-    info = ExternalDataInfo(tensor)
-    file = folder / info.location
-    if not info.location or not file.resolve().is_relative_to(folder.resolve()):
-        refuse(f"tensor {tensor.name} lies in {info.location!r}, outside the model's folder")
+    named = {_text(entry.key): _text(entry.value) for entry in tensor.external_data}
+    location = named.get("location", "")
+    file = folder / location
+    if not location or not _is_inside(file, folder):
+        refuse(f"tensor {tensor.name} lies in {location[:200]!r}, outside the model's folder")
     if not file.is_file():
-        refuse(f"the external data file {info.location} is missing")
-    needed = max(info.length or 0, _byte_count(tensor))
-    end, size = (info.offset or 0) + needed, file.stat().st_size
+        refuse(f"the external data file {location} is missing")
+    offset, length = (_place(tensor, named, key) for key in ("offset", "length"))
+    end, size = offset + max(length, _byte_count(tensor)), file.stat().st_size
     if end > size:
         refuse(
-            f"the external data file {info.location} is cut short: "
+            f"the external data file {location} is cut short: "
             f"it has {size} bytes, tensor {tensor.name} ends at byte {end}"
         )
-    return str(info.location)
+    return location
+
+
+def _is_inside(file: Path, folder: Path) -> bool:
+    try:
+        # Whatever is wrong with the name shows here, before anything else asks for it.
+        file.is_file()
+        return file.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):
+        # Too long a name, links in a circle, a NUL.
+        return False
+
+
+def _place(tensor: TensorProto, named: Mapping[str, str], key: str) -> int:
+    text = named.get(key, "0")
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        refuse(f"tensor {tensor.name} has the {key} {text[:40]!r} in its external data file")
+    return int(text)
 
 
 def _byte_count(tensor: TensorProto) -> int:
     """The bytes of a tensor of a common type; of a rare, packed one only its `length` tells."""
+    if any(size < 0 for size in tensor.dims):
+        refuse(f"tensor {tensor.name} has the shape {list(tensor.dims)[:8]}")
     count: int = math.prod(tensor.dims)
     return count * _WIDTHS.get(tensor.data_type, 0)
 

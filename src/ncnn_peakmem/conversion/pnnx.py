@@ -19,7 +19,7 @@ SETTINGS = {"fp16": 0}
 """What changes the files that pnnx writes, besides the network and its input shapes."""
 
 _NO_BATCH = 233
-_INPUT_LINE = re.compile(r'ex\.input\("([^"]+)", .*\bbatch_index=(\d+)\)')
+_INPUT_LINE = re.compile(r'ex\.input\("([^"]+)", .*\bbatch_index=(\d{1,9})\)')
 _OUTPUT_LINE = re.compile(r'ex\.extract\("([^"]+)"\)')
 
 

@@ -65,7 +65,9 @@ def convert(
                 start = _start_onnx(network, path, cache, bench)
         return cache.entry(_key(network, start), fill, progress).model
     except OSError as error:
-        raise ConversionError(network.name, Stage.CACHE, str(error)) from error
+        place = error.filename or cache.root
+        cause = f"{place}: {error.strerror}" if error.strerror else str(error)
+        raise ConversionError(network.name, Stage.CACHE, cause) from error
 
 
 def _start_built_in(network: Network, source: BuiltIn) -> _Start:
@@ -121,7 +123,7 @@ def _fill(network: Network, start: _Start, folder: Path, bench: Bench) -> Interf
     script = bench.folder / "net_ncnn.py"
     log = bench.run(Stage.CONVERT, pnnx.command(program, ONNX, shapes, PARAM, BIN, script.name))
     accept(bench, log, param, weights)
-    ends = pnnx.ends(script.read_text(encoding="utf-8"))
+    ends = pnnx.ends(script.read_text(encoding="utf-8", errors="replace"))
     inputs = input_blobs(bench, ends, shapes)
 
     digest = ncnn_files.model_digest(param, weights, inputs)

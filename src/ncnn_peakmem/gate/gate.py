@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import TypeAdapter
 
+from ncnn_peakmem import whole_file
 from ncnn_peakmem.baselines import BaselineStore, Change, Verdict, fails_anew, in_words, judge
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.catalog import Catalog
@@ -20,7 +21,7 @@ from ncnn_peakmem.gate.reference import Found, Measured, Nothing, Reference, Sto
 from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet
 from ncnn_peakmem.network import Network
 from ncnn_peakmem.probe import Job
-from ncnn_peakmem.run import Run, write_whole
+from ncnn_peakmem.run import Run
 from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound, from_release
 
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
@@ -51,12 +52,12 @@ class Gate:
         verdict = judge(
             measured,
             found.measurement if found else None,
-            self.catalog.tolerances(case.network),
+            self.catalog.tolerances(case.network, case.threads),
             same_release=found is not None and found.same_build,
             missing=self.reference.missing,
         )
         verdict = replace(verdict, against=found.ncnn if found else "")
-        write_whole(self._kept("verdicts", case), _VERDICT.dump_json(verdict))
+        whole_file.write(self._kept("verdicts", case), _VERDICT.dump_json(verdict))
         return verdict
 
     def where(self, case: Case, verdict: Verdict) -> Where | None:
@@ -75,7 +76,7 @@ class Gate:
         record = folder / f"{alike}.json"
         with FileLock(folder / f"{alike}.lock"):
             if not record.exists():
-                write_whole(record, self._locate(case, network, changes, found).to_json())
+                whole_file.write(record, self._locate(case, network, changes, found).to_json())
             return Where.from_json(record.read_bytes())
 
     def _locate(self, case: Case, network: Network, changes: tuple[Change, ...], found: Found) -> Where:
@@ -104,13 +105,13 @@ class Gate:
         measured = self.measure(case)
         found = self.stored.find(case)
         if not fails_anew(measured, found.measurement if found else None):
-            write_whole(self._kept("accepted", case), b"")
+            whole_file.write(self._kept("accepted", case), b"")
             return ""
         assert found is not None
         told = f"{case.id}   {in_words(measured.outcome)}"
         if found.same_build:
             return f"{told}; its baseline stays as it is: to accept this, remove the case from the file first"
-        write_whole(self._kept("accepted", case), b"")
+        whole_file.write(self._kept("accepted", case), b"")
         return f"{told}; accepted, though it is ok in the baseline of ncnn {found.ncnn}"
 
     def accepted(self) -> MeasurementSet:

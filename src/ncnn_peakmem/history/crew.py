@@ -124,8 +124,8 @@ def _die_with(parent: int) -> None:
 
 @contextmanager
 def _interruption_held() -> Iterator[None]:
-    """Hold Ctrl-C back: a process begun meanwhile never sees it, and leaves the answer to its parent."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Hold Ctrl-C and SIGTERM back: a process begun meanwhile never sees them, its parent answers them."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ncnn_peakmem.baselines import Change, Verdict
+from ncnn_peakmem.case import is_id
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import Measurement, MeasurementSet
 from ncnn_peakmem.reports.run_report import RunReport
@@ -20,21 +21,29 @@ SCHEMA = 2
 2. A list of such runs, one a build; each case tells the version that it was judged against.
 """
 
+# A case that moved has up to 300.
+_MOST_ENTRIES = 2_000_000
+
 _CHANGES: TypeAdapter[tuple[Change, ...]] = TypeAdapter(tuple[Change, ...])
 _MACHINE: TypeAdapter[MachineClass] = TypeAdapter(MachineClass)
 _MEASUREMENT: TypeAdapter[Measurement] = TypeAdapter(Measurement)
 _STALE: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...])
+_TEXT: TypeAdapter[str] = TypeAdapter(str)
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
 
 
 def render(*reports: RunReport) -> str:
     """The runs of one or several builds as JSON."""
-    return json.dumps({"schema": SCHEMA, "runs": [_run(report) for report in reports]}, indent=2) + "\n"
+    runs = ",\n".join(map(_rendered, reports))
+    return f'{{"schema": {SCHEMA}, "runs": [\n{runs}\n]}}\n'
 
 
 def parse(text: str | bytes) -> tuple[RunReport, ...]:
     """Read what `render` wrote; `ValueError` where the text is something else."""
-    document = json.loads(text)
+    try:
+        document = json.loads(text, object_pairs_hook=_Entries().taken)
+    except RecursionError:
+        raise ValueError("nested too deeply for a report") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise ValueError(f"not a report of ncnn-peakmem in schema {SCHEMA}")
     try:
@@ -43,10 +52,33 @@ def parse(text: str | bytes) -> tuple[RunReport, ...]:
         raise ValueError(f"the report lacks {error}") from None
 
 
+def _rendered(report: RunReport) -> str:
+    """A run, a case a line: json's fast encoder knows no indentation."""
+    run = _run(report)
+    cases = ",\n".join(map(json.dumps, run.pop("cases")))
+    head = json.dumps(run, indent=2).removesuffix("\n}")
+    return f'{head},\n  "cases": [\n{cases}\n  ]\n}}'
+
+
+class _Entries:
+    """Counts what a document holds, before any of it is validated, which takes many times its size."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def taken(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """The pairs as an object; ValueError once there are too many in all."""
+        self._count += len(pairs)
+        if self._count > _MOST_ENTRIES:
+            raise ValueError(f"a report of more than {_MOST_ENTRIES} entries")
+        return dict(pairs)
+
+
 def _run(report: RunReport) -> dict[str, Any]:
     machine = report.measured.machine
     verdicts = {verdict.case: verdict for verdict in report.verdicts}
     measured = report.measured.cases
+    names = [*verdicts, *report.unjudged]
     return {
         "ncnn": report.measured.ncnn,
         "title": report.title,
@@ -57,9 +89,7 @@ def _run(report: RunReport) -> dict[str, Any]:
         "stale": report.stale,
         "accepted": report.accepted,
         "counts": report.counts,
-        "cases": [
-            _case(case, verdicts.get(case), measured.get(case)) for case in [*verdicts, *report.unjudged]
-        ],
+        "cases": (_case(name, verdicts.get(name), measured.get(name)) for name in names),
     }
 
 
@@ -85,19 +115,29 @@ def _changes(changes: Iterable[Change]) -> list[dict[str, Any]]:
 
 def _report(document: Mapping[str, Any]) -> RunReport:
     cases, baseline = document["cases"], document["baseline"]
-    measured = (_MEASUREMENT.validate_python(case["measurement"]) for case in cases if case["measurement"])
+    for case in cases:
+        if not is_id(_TEXT.validate_python(case["case"])):
+            raise ValueError(f"{case['case'][:80]!r} is not the id of a case")
+    measured = {
+        case["case"]: _MEASUREMENT.validate_python(case["measurement"])
+        for case in cases
+        if case["measurement"]
+    }
+    for name, measurement in measured.items():
+        if measurement.case != name:
+            raise ValueError(f"{name!r} has the measurement of another case")
     return RunReport(
         measured=MeasurementSet(
-            ncnn=document["ncnn"],
+            ncnn=_TEXT.validate_python(document["ncnn"]),
             machine=_MACHINE.validate_python(document["machine"]),
-            cases={measurement.case: measurement for measurement in measured},
+            cases=measured,
         ),
         verdicts=tuple(_verdict(case) for case in cases if case["verdict"]),
-        title=document["title"],
-        digest=document["digest"],
-        baseline_note=baseline["note"],
-        baseline_file=baseline["file"],
-        models_file=document["models_file"],
+        title=_TEXT.validate_python(document["title"]),
+        digest=_TEXT.validate_python(document["digest"]),
+        baseline_note=_TEXT.validate_python(baseline["note"]),
+        baseline_file=_TEXT.validate_python(baseline["file"]),
+        models_file=_TEXT.validate_python(document["models_file"]),
         stale=_STALE.validate_python(document["stale"]),
     )
 

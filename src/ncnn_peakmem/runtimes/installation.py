@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from ncnn_peakmem.runtimes import cache, pip, wheel
 from ncnn_peakmem.runtimes.extension import loaded_version, module_file, this_python
+from ncnn_peakmem.runtimes.installed_files import changed_since_installed
 from ncnn_peakmem.runtimes.release_list import in_order, named
 from ncnn_peakmem.runtimes.runtime import Progress, Runtime, RuntimeNotFound, about
 
@@ -96,14 +97,15 @@ def _installed_into(
     """
     folder = folder.resolve()
     filling = folder.with_name(f".{folder.name}.filling")
+    if isinstance(found := _found(folder, origin), Runtime):
+        return found
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
-            if folder.is_dir():
-                try:
-                    return _described(folder, origin)
-                except RuntimeNotFound as error:
-                    progress(f"{folder} is damaged ({error}): it is made again")
+            if isinstance(found := _found(folder, origin), Runtime):
+                return found
+            if found:
+                progress(f"{folder} is damaged ({found}): it is made again")
             progress(f"installing {what} beside the environment")
             # A process that was killed may have left one.
             shutil.rmtree(filling, ignore_errors=True)
@@ -120,6 +122,18 @@ def _installed_into(
             f"it could not be installed into {folder.parent}: {error.strerror}: see that there is room "
             "and that you may write there, or choose another cache folder"
         ) from error
+
+
+def _found(folder: Path, origin: str) -> Runtime | str:
+    """The build that was installed into a folder, or what damages it; empty where there is none."""
+    if not folder.is_dir():
+        return ""
+    try:
+        if changed := changed_since_installed(folder):
+            return f"{changed[0]} is not what was installed"
+        return _described(folder, origin)
+    except (OSError, RuntimeNotFound) as error:
+        return str(error)
 
 
 def _described(folder: Path, origin: str) -> Runtime:
