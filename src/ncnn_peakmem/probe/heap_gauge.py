@@ -30,9 +30,12 @@ def read(job: Job, loops: Loops, conditions: Conditions, *, loops_hint: int = 0)
 def _read(job: Job, count: int, loops: Loops, conditions: Conditions) -> Reading:
     commands = _commands(count)
     caveats: list[Caveat] = []
-    with Child(job, conditions, traced=True) as child:
-        outcome = _carry_out(child, commands)
-        recorded = list(stretches(child.folder / TRACE))
+    try:
+        with Child(job, conditions, traced=True) as child:
+            outcome = _carry_out(child, commands)
+            recorded = list(stretches(child.folder / TRACE))
+    except ProbeEnded as ended:
+        outcome, recorded = ended.outcome, []
     if outcome.ok and len(recorded) < len(commands):
         command, phase = commands[len(recorded)]
         outcome = Outcome(OutcomeKind.FAILED, f"the recording of the heap broke off before {command}", phase)

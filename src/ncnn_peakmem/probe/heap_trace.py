@@ -16,6 +16,12 @@ memray.set_log_level(logging.CRITICAL)  # type: ignore[attr-defined]
 MARK_BYTES = 7
 """The size of the mapping by which the child marks that a command has ended."""
 
+# Plain numbers: a recording has millions of records, and looking a name up takes longer than comparing.
+_MALLOC, _FREE, _MMAP, _POSIX_MEMALIGN = (
+    int(kind)
+    for kind in (AllocatorType.MALLOC, AllocatorType.FREE, AllocatorType.MMAP, AllocatorType.POSIX_MEMALIGN)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -34,13 +40,17 @@ def stretches(trace: Path) -> Iterator[Stretch]:
     sizes: dict[int, int] = {}
     live = peak = 0
     for record in records(trace):
-        if record.allocator == AllocatorType.POSIX_MEMALIGN:
-            sizes[record.address] = record.size
-            live += record.size
+        allocator = record.allocator
+        if allocator == _MALLOC:
+            continue
+        if allocator == _FREE:
+            if (address := record.address) in sizes:
+                live -= sizes.pop(address)
+        elif allocator == _POSIX_MEMALIGN:
+            sizes[record.address] = size = record.size
+            live += size
             peak = max(peak, live)
-        elif record.allocator == AllocatorType.FREE:
-            live -= sizes.pop(record.address, 0)
-        elif record.allocator == AllocatorType.MMAP and record.size == MARK_BYTES:
+        elif allocator == _MMAP and record.size == MARK_BYTES:
             yield Stretch(peak, live)
             peak = live
 

@@ -14,6 +14,7 @@ from ncnn_peakmem.runtimes import Runtime
 TRACE = "trace"
 """The recording that a traced child leaves in its folder."""
 
+_RECORDER = Path(__file__).with_name("recorder")
 _PACKAGE, _PARAM, _BIN = "ncnn", "net.param", "net.bin"
 
 
@@ -48,7 +49,7 @@ class Job:
                 "inputs": [(blob.name, tuple(reversed(blob.shape))) for blob in self.model.inputs],
                 "outputs": list(self.model.outputs),
                 "trace": TRACE if traced else "",
-                "search": [str(_site_of("memray"))] if traced else [],
+                "search": [str(_RECORDER), str(_site_of("memray"))] if traced else [],
             }
         )
         return len(body).to_bytes(4, "little") + body

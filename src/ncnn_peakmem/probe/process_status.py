@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 ADDR_NO_RANDOMIZE = 0x0040000
 """The personality flag that turns address space randomisation off (`personality(2)`)."""
 
-_FIELD = re.compile(rb"^(VmPeak|VmSize|VmHWM|VmRSS|RssAnon|THP_enabled):\s+(\d+)", re.MULTILINE)
+_FIELD = re.compile(rb"^(PPid|VmPeak|VmSize|VmHWM|VmRSS|RssAnon|THP_enabled):\s+(\d+)", re.MULTILINE)
+
+_SIZES = frozenset({b"VmPeak", b"VmSize", b"VmHWM", b"VmRSS", b"RssAnon"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +27,30 @@ class ProcessStatus:
     thp_enabled: bool
 
 
-def read_status(pid: int) -> ProcessStatus:
-    """The process's status now; `ProcessLookupError` where it is gone or already a zombie."""
+class NotTold(Exception):
+    """The kernel keeps from us what it knows of a process."""
+
+
+def read_status(pid: int, *, parent: int | None = None) -> ProcessStatus:
+    """The process's status now.
+
+    `ProcessLookupError` where it is gone or already a zombie, `NotTold` where `/proc` does not show it,
+    leaves out what is needed, or shows one that is no child of `parent`.
+    """
     try:
         text = Path(f"/proc/{pid}/status").read_bytes()
-    except FileNotFoundError:
-        raise ProcessLookupError(pid) from None
+    except ProcessLookupError:
+        raise
+    except OSError as error:
+        raise NotTold(f"the memory of a process cannot be read here ({error}): is /proc mounted?") from error
     fields = {name: int(value) for name, value in _FIELD.findall(text)}
-    if b"VmPeak" not in fields:
+    if parent is not None and fields.get(b"PPid") != parent:
+        raise NotTold("/proc shows other processes than ours (another PID namespace's): mount it anew")
+    if not fields.keys() & _SIZES:
         raise ProcessLookupError(pid)
+    if missing := _SIZES - fields.keys():
+        names = ", ".join(sorted(name.decode() for name in missing))
+        raise NotTold(f"/proc/PID/status does not tell {names} here: `heap` is the gauge to use")
     return ProcessStatus(
         vm_peak=fields[b"VmPeak"] * 1024,
         vm_size=fields[b"VmSize"] * 1024,
@@ -55,13 +73,24 @@ def reset_vm_hwm(pid: int) -> bool:
 
 def randomised(pid: int) -> bool:
     """Whether the process's address space is laid out at random; True where nothing tells."""
+    kernel_wide = _told(Path("/proc/sys/kernel/randomize_va_space"))
+    personality = int(_told(Path(f"/proc/{pid}/personality")) or "0", 16)
+    return kernel_wide != "0" and not personality & ADDR_NO_RANDOMIZE
+
+
+def _told(path: Path) -> str:
     try:
-        if Path("/proc/sys/kernel/randomize_va_space").read_text() == "0\n":
-            return False
-        personality = int(Path(f"/proc/{pid}/personality").read_text(), 16)
+        return path.read_text().strip()
     except OSError:
-        return True
-    return not personality & ADDR_NO_RANDOMIZE
+        return ""
+
+
+def cpus(pid: int) -> set[int]:
+    """The CPUs that a process may run on; none where the kernel does not tell."""
+    try:
+        return os.sched_getaffinity(pid)
+    except OSError:
+        return set()
 
 
 def out_of_memory_kills() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Self
 
 from ncnn_peakmem.measurement import Phase
@@ -17,7 +18,10 @@ class Stopwatch(Child):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self.command("import", Phase.IMPORT)
+        with ExitStack() as begun:
+            begun.push(self)
+            self.command("import", Phase.IMPORT)
+            begun.pop_all()
         return self
 
     def load(self) -> None:
