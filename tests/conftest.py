@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from ncnn_peakmem import param_file, runtimes
+from ncnn_peakmem.measurement import Phase
 from ncnn_peakmem.network import InputBlob, ModelFiles
+from ncnn_peakmem.reliability import injection
 from ncnn_peakmem.runtimes import Runtime
 
 SMALL_PARAM = """\
@@ -23,46 +25,6 @@ InnerProduct     fc       1 1 conv3 fc 0=10 1=1 2=81920
 Softmax          output   1 1 fc output
 """
 """A network of a few layers that ncnn runs in a millisecond; its weights are read as zeros."""
-
-STAND_IN = """\
-import importlib.machinery, importlib.util
-loader = importlib.machinery.ExtensionFileLoader("ncnn", {module!r})
-real = importlib.util.module_from_spec(importlib.util.spec_from_loader("ncnn", loader))
-loader.exec_module(real)
-globals().update(vars(real))
-__version__ = {version!r}
-
-def hold(net):
-    # A pooled Mat would go back to its pool: this one is the holder's own until the net is unloaded.
-    net.held = real.Mat({bytes} // 4)
-    net.held.fill(1.0)
-
-class Net(real.Net):
-    extractors = 0
-
-    def load_param(self, path):
-        code = super().load_param(path)
-        if {phase!r} == "load_param":
-            hold(self)
-        return code
-
-    def load_model(self, source):
-        code = super().load_model(source)
-        if {phase!r} == "load_model":
-            hold(self)
-        return code
-
-    def create_extractor(self):
-        self.extractors += 1
-        if (self.extractors, {phase!r}) in {{(1, "first"), (2, "steady")}}:
-            hold(self)
-        return super().create_extractor()
-
-    def clear(self):
-        self.held = None
-        super().clear()
-"""
-
 
 HOLDING_IN_A_LAYER = """
 import ctypes
@@ -90,7 +52,7 @@ class Net(real.Net):
         self.held = None
         super().clear()
 """
-"""To follow the head of STAND_IN: a ncnn that takes more while it reads the weights of one layer."""
+"""Makes of a wrapped ncnn one that takes more while it reads the weights of one layer."""
 
 
 @pytest.fixture
@@ -110,17 +72,11 @@ def small_model(small_param: Path) -> ModelFiles:
 
 @pytest.fixture
 def stand_in(tmp_path: Path) -> Callable[..., Runtime]:
-    """A folder with a package that wraps the installed ncnn and holds `bytes` more from `phase` on."""
+    """A folder with a package that wraps the installed ncnn and holds `held_bytes` more from `phase` on."""
 
     def make(phase: str = "", held_bytes: int = 0) -> Runtime:
-        real = runtimes.installed()
-        package = tmp_path / f"stand-in-{phase}-{held_bytes}" / "ncnn"
-        package.mkdir(parents=True)
-        source = STAND_IN.format(
-            module=str(real.module), version=real.version, phase=str(phase), bytes=held_bytes
-        )
-        (package / "ncnn.py").write_text(source)
-        return runtimes.from_directory(package.parent)
+        made = injection.holding(runtimes.installed(), Phase(phase) if phase else None, held_bytes, tmp_path)
+        return runtimes.from_directory(made.module.parents[1])
 
     return make
 
@@ -130,13 +86,9 @@ def holding(tmp_path: Path) -> Callable[..., Runtime]:
     """A ncnn that takes 256 KiB more while it reads the weights of one layer, for good or in passing."""
 
     def make(weights_bytes: int, *, passing: bool = False) -> Runtime:
-        real = runtimes.installed()
-        package = tmp_path / f"holding-{weights_bytes}-{passing}" / "ncnn"
-        package.mkdir(parents=True)
-        head = STAND_IN.partition("\ndef hold")[0].format(module=str(real.module), version=real.version)
         body = HOLDING_IN_A_LAYER.format(weights_bytes=weights_bytes, held_bytes=1 << 18, passing=passing)
-        (package / "ncnn.py").write_text(head + body)
-        return runtimes.from_directory(package.parent)
+        made = injection.standing_in(runtimes.installed(), body, tmp_path)
+        return runtimes.from_directory(made.module.parents[1])
 
     return make
 

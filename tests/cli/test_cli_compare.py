@@ -150,6 +150,21 @@ def test_two_baseline_files(
     assert ncnn_peakmem("compare", old, new, "--case", HEAVY).returncode == SAME
 
 
+def test_several_threads_are_judged_by_what_they_are_allowed(
+    ncnn_peakmem: Program, baseline: Callable[[MeasurementSet], Path], tmp_path: Path
+) -> None:
+    allowed = "    several_threads: {between_releases: {relative: 25 %}}\n"
+    (tmp_path / "models.yaml").write_text(MODELS.replace("  pages:\n", f"{allowed}  pages:\n"))
+    two = LIGHT.replace("-t1", "-t2")
+    old = baseline(figures("1.0.20221128", {LIGHT: 20 * MIB, two: 20 * MIB}))
+    new = baseline(figures("1.0.20230223", {LIGHT: 24 * MIB, two: 24 * MIB}))
+
+    finished = ncnn_peakmem("compare", old, new)
+
+    assert finished.returncode == REGRESSED
+    assert "2 cases judged: 1 same, 1 regressed" in finished.stdout
+
+
 def test_a_baseline_and_a_result_of_one_release_must_be_equal(
     ncnn_peakmem: Program,
     baseline: Callable[[MeasurementSet], Path],

@@ -1,37 +1,54 @@
 """`ncnn-peakmem`: the engine without pytest. One file a command.
 
-Exit codes: 0 same or better (or measured), 1 regressed, 2 usage, 3 could not be measured, 130 interrupted.
+Exit codes: 0 same or better (or measured), 1 regressed (`doctor`: figures are not as documented), 2 usage,
+3 could not be measured, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
 import traceback
+from importlib import import_module
 from typing import Any
 
 import click
 
-from ncnn_peakmem import __version__
-from ncnn_peakmem.cli.anatomy import anatomy
-from ncnn_peakmem.cli.arguments import COULD_NOT_MEASURE, INTERRUPTED
-from ncnn_peakmem.cli.bisect import bisect
-from ncnn_peakmem.cli.compare import compare
-from ncnn_peakmem.cli.forecast import forecast
-from ncnn_peakmem.cli.history import history
-from ncnn_peakmem.cli.measure import measure
+from ncnn_peakmem import __version__, whole_file
+from ncnn_peakmem.cli.arguments import COULD_NOT_MEASURE, CouldNotMeasure, stop_code, stop_word
+from ncnn_peakmem.termination import termination_raised
+
+_COMMANDS = ("measure", "compare", "history", "bisect", "anatomy", "forecast", "campaign", "doctor")
 
 
 class _Commands(click.Group):
-    """Commands of which none ends with 1 for another reason than that something regressed."""
+    """Commands of which none ends with 1 for another reason than its answer.
+
+    Each is the function of its file's name, and imported when it is asked for.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The commands in the order of their use."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; Python's own exit code for Ctrl-C and for whatever is unexpected would be 1."""
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
+            with termination_raised():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            click.echo(stop_word(stop), err=True)
+            ctx.exit(stop_code(stop))
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except OSError as error:
+            # A disk or a folder that cannot be used: where, and why, is all there is to say.
+            raise CouldNotMeasure(whole_file.in_words(error)) from error
         except Exception:  # noqa: BLE001
             traceback.print_exc()
             ctx.exit(COULD_NOT_MEASURE)
@@ -41,7 +58,3 @@ class _Commands(click.Group):
 @click.version_option(__version__)
 def main() -> None:
     """Peak memory of the ncnn inference engine: measured, judged, explained."""
-
-
-for _command in (measure, compare, history, bisect, anatomy, forecast):
-    main.add_command(_command)

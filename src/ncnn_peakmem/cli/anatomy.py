@@ -32,6 +32,7 @@ _WIDTH_OF_FILES = 110
 def anatomy(
     network: str,
     models: Path,
+    model_dir: Path | None,
     runtime: str,
     weights: Path | None,
     shapes: tuple[Shape, ...],
@@ -47,7 +48,14 @@ def anatomy(
     It is measured with gauges heap and pages, then run once more layer by layer, with one thread.
     """
     chosen = choose(
-        network, models, weights=weights, shapes=shapes, threads=threads, loops=loops, flags=flags
+        network,
+        models,
+        model_dir=model_dir,
+        weights=weights,
+        shapes=shapes,
+        threads=threads,
+        loops=loops,
+        flags=flags,
     )
     case, cache = chosen.case, Cache(cache_dir)
     with (

@@ -12,6 +12,7 @@ import click
 
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.network import Shape
+from ncnn_peakmem.termination import TERMINATED, Terminated
 
 REGRESSED = 1
 COULD_NOT_MEASURE = 3
@@ -40,14 +41,20 @@ class ShapeParameter(click.ParamType[Shape]):
 
 
 def models_option() -> Decorator:
-    """`--models FILE`."""
-    return click.option(
+    """`--models FILE` and `--model-dir DIR`; the parameter `model_dir` is None where that is not given."""
+    models = click.option(
         "--models",
         type=click.Path(path_type=Path),
         default="models.yaml",
         show_default=True,
         help="Where networks are named.",
     )
+    model_dir = click.option(
+        "--model-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where model files that it names may lie, besides its own folder.",
+    )
+    return lambda command: models(model_dir(command))
 
 
 def cache_dir_option() -> Decorator:
@@ -86,6 +93,16 @@ def gauge_option(*default: Gauge) -> Decorator:
 def noted(text: str) -> None:
     """Tell something that is to stay in sight, beside what is going on."""
     click.echo(text, err=True)
+
+
+def stop_code(stop: KeyboardInterrupt) -> int:
+    """The exit code after Ctrl-C or SIGTERM."""
+    return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+
+
+def stop_word(stop: KeyboardInterrupt) -> str:
+    """What happened, in a word."""
+    return "terminated" if isinstance(stop, Terminated) else "interrupted"
 
 
 @contextmanager

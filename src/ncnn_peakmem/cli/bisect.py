@@ -114,6 +114,7 @@ def bisect(
     thorough: bool,
     fresh: bool,
     models: Path,
+    model_dir: Path | None,
     baseline_dir: Path,
     cache_dir: Path | None,
     as_json: bool,
@@ -132,9 +133,10 @@ def bisect(
     if threshold is not None and limit is not None:
         raise click.UsageError("--threshold is what may come on top of --good: it has no use with --limit")
     with told_as(click.UsageError, ValueError):
-        known = catalog.load(models)
+        known = catalog.load(models, model_dir)
         figure = CaseFigure(_case(known, case_id), gauge, phase, metric or JUDGED[gauge][0])
-    tolerance = threshold or known.tolerances(figure.case.network)[gauge].between_releases
+    case = figure.case
+    tolerance = threshold or known.tolerances(case.network, case.threads)[gauge].between_releases
     store = None if fresh else BaselineStore(baseline_dir)
     with (
         Console(stderr=True).status("starting") as status,

@@ -13,9 +13,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from ncnn_peakmem import baselines, catalog, machine, runtimes
+from ncnn_peakmem import baselines, bounded_file, catalog, machine, runtimes, whole_file
 from ncnn_peakmem.baselines import BaselineError, BaselineStore, VerdictKind
-from ncnn_peakmem.case import Case
+from ncnn_peakmem.case import Case, threads_of
 from ncnn_peakmem.catalog import Catalog, CatalogError
 from ncnn_peakmem.cli.arguments import (
     COULD_NOT_MEASURE,
@@ -36,7 +36,7 @@ from ncnn_peakmem.reports import RunReport, json_report, markdown, terminal
 from ncnn_peakmem.run import Run
 from ncnn_peakmem.tolerance import Tolerances
 
-_MOST_FILE_BYTES = 256 * 2**20
+_MOST_FILE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,7 @@ def compare(
     patterns: tuple[str, ...],
     gauges: tuple[Gauge, ...],
     models: Path,
+    model_dir: Path | None,
     cache_dir: Path | None,
     across_machines: bool,
     verbose: bool,
@@ -95,7 +96,7 @@ def compare(
         # Told now, not after everything has been measured.
         raise click.UsageError(f"{markdown_file}: there is no such folder")
     with told_as(click.UsageError, CatalogError):
-        known = catalog.load(models)
+        known = catalog.load(models, model_dir)
         cases = select(known, profile, patterns)
     wanted = frozenset(case.id for case in cases) if profile or patterns else None
     if Path(old).suffix == ".json" and Path(new).suffix == ".json":
@@ -109,8 +110,8 @@ def compare(
     else:
         _show(report, verbose=verbose)
     if markdown_file is not None:
-        with told_as(CouldNotMeasure, OSError), markdown_file.open("a", encoding="utf-8") as stream:
-            stream.write(markdown.render(report))
+        with told_as(CouldNotMeasure, OSError):
+            whole_file.append(markdown_file, markdown.render(report).encode(errors="replace"))
     sys.exit(_exit_code(report))
 
 
@@ -198,19 +199,18 @@ def _reduced(
 
 
 def _tolerances(known: Catalog, case: str) -> Tolerances:
-    """The tolerances of a case's network; of any other network where models.yaml no longer has this one."""
+    """The tolerances of a case; of any other network where models.yaml no longer has this one."""
     network = case.partition("-")[0]
-    return known.tolerances(network if network in known.networks else next(iter(known.networks)))
+    name = network if network in known.networks else next(iter(known.networks))
+    return known.tolerances(name, threads_of(case))
 
 
 def _file(name: str) -> _File:
     path = Path(name)
-    with told_as(click.UsageError, OSError):
-        if path.stat().st_size > _MOST_FILE_BYTES:
-            raise click.UsageError(
-                f"{path} is larger than {_MOST_FILE_BYTES // 2**20} MiB: no file of figures"
-            )
-        text = path.read_bytes()
+    try:
+        text = bounded_file.read(path, _MOST_FILE_BYTES)
+    except bounded_file.UnreadableFile as error:
+        raise click.UsageError(f"{path} {error}") from error
     try:
         is_report = "runs" in json.loads(text)
     except (ValueError, TypeError, RecursionError):

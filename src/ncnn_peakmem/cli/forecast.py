@@ -75,6 +75,7 @@ class _Size(click.ParamType[int]):
 def forecast(
     network: str,
     models: Path,
+    model_dir: Path | None,
     runtime: str,
     weights: Path | None,
     shapes: tuple[Shape, ...],
@@ -94,7 +95,14 @@ def forecast(
     them.
     """
     chosen = choose(
-        network, models, weights=weights, shapes=shapes, threads=threads, loops=loops, flags=flags
+        network,
+        models,
+        model_dir=model_dir,
+        weights=weights,
+        shapes=shapes,
+        threads=threads,
+        loops=loops,
+        flags=flags,
     )
     if learn and recipes is None:
         raise click.UsageError("--learn needs --recipes FOLDER: what comes with ncnn-peakmem stays as it is")

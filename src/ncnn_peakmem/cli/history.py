@@ -11,17 +11,18 @@ from tempfile import TemporaryFile
 import click
 from rich.console import Console
 
-from ncnn_peakmem import catalog, machine, runtimes
+from ncnn_peakmem import catalog, machine, runtimes, whole_file
 from ncnn_peakmem.baselines import BaselineError, BaselineStore
 from ncnn_peakmem.catalog import CatalogError
 from ncnn_peakmem.cli.arguments import (
     COULD_NOT_MEASURE,
-    INTERRUPTED,
     CouldNotMeasure,
     baseline_dir_option,
     cache_dir_option,
     gauge_option,
     models_option,
+    stop_code,
+    stop_word,
     told_as,
 )
 from ncnn_peakmem.cli.selection import case_option, profile_option, select
@@ -77,6 +78,7 @@ def history(
     patterns: tuple[str, ...],
     gauges: tuple[Gauge, ...],
     models: Path,
+    model_dir: Path | None,
     baseline_dir: Path,
     cache_dir: Path | None,
     workers: int,
@@ -92,7 +94,7 @@ def history(
     What is measured is stored case by case, as baselines. After an interruption the same command goes on
     where it stopped.
 
-    Exit codes: 0 done, 2 usage, 3 nothing could be measured, 130 interrupted.
+    Exit codes: 0 done, 2 usage, 3 nothing could be measured, 130 interrupted, 143 terminated.
     """
     if machine_id is not None and not stored:
         raise click.UsageError("--machine goes with --stored: only this machine can be measured")
@@ -103,7 +105,7 @@ def history(
         if file is not None and not file.absolute().parent.is_dir():
             raise click.UsageError(f"{file}: there is no such folder")
     with told_as(click.UsageError, CatalogError):
-        known = catalog.load(models)
+        known = catalog.load(models, model_dir)
         cases = select(known, profile, patterns)
     store = BaselineStore(baseline_dir)
     with told_as(click.UsageError, BaselineError):
@@ -137,7 +139,7 @@ def history(
     )
     with told_as(CouldNotMeasure, OSError):
         if json_file is not None:
-            json_file.write_text(history_json.render(report), encoding="utf-8")
+            whole_file.write(json_file, history_json.render(report).encode())
         if findings_file is not None:
             _write_findings(report, findings_file)
     if not _has_models(found):
@@ -156,11 +158,11 @@ def _going_on(folder: Path, *, again: bool) -> Iterator[SweepProgress]:
     try:
         with shown(Console(stderr=True)) as progress:
             yield progress
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         tally = progress.tally
         place = f" after {tally.measured} of {counted(tally.to_measure, 'case')}" if tally.to_measure else ""
-        click.echo(f"\ninterrupted{place}: {kept}", err=True)
-        sys.exit(INTERRUPTED)
+        click.echo(f"\n{stop_word(stop)}{place}: {kept}", err=True)
+        sys.exit(stop_code(stop))
     except (CrewLost, OSError) as error:
         told = f"{error}\n{kept}" if progress.tally.measured else str(error)
         raise CouldNotMeasure(told) from error
@@ -224,10 +226,10 @@ def _stored_releases(store: BaselineStore, here: MachineClass, names: str) -> tu
 def _write_findings(report: HistoryReport, page: Path) -> None:
     """Write the page, and its charts into a folder of its name."""
     folder = page.with_name(page.stem if page.suffix else f"{page.name}-charts")
-    page.write_text(findings.render(report, load_causes(), chart_folder=folder.name), encoding="utf-8")
+    whole_file.write(page, findings.render(report, load_causes(), chart_folder=folder.name).encode())
     for name, chart in findings.charts(report).items():
         folder.mkdir(exist_ok=True)
-        (folder / name).write_text(chart, encoding="utf-8")
+        whole_file.write(folder / name, chart.encode())
 
 
 def _has_models(found: History) -> bool:

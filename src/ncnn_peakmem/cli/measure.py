@@ -27,6 +27,7 @@ from ncnn_peakmem.run import read_gauges
 def measure(
     network: str,
     models: Path,
+    model_dir: Path | None,
     runtime: str,
     weights: Path | None,
     shapes: tuple[Shape, ...],
@@ -43,7 +44,14 @@ def measure(
     """
     console = Console(stderr=True)
     chosen = choose(
-        network, models, weights=weights, shapes=shapes, threads=threads, loops=loops, flags=flags
+        network,
+        models,
+        model_dir=model_dir,
+        weights=weights,
+        shapes=shapes,
+        threads=threads,
+        loops=loops,
+        flags=flags,
     )
     case = chosen.case
     cache = Cache(cache_dir)

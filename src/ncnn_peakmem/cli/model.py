@@ -31,6 +31,7 @@ def choose(
     name: str,
     models: Path,
     *,
+    model_dir: Path | None = None,
     weights: Path | None,
     shapes: tuple[Shape, ...],
     threads: int,
@@ -43,7 +44,7 @@ def choose(
         found, precision = _from_file(Path(name), weights), Precision.FP32
     else:
         with told_as(click.UsageError, CatalogError):
-            known = catalog.load(models)
+            known = catalog.load(models, model_dir)
             found, precision = known.network(name), known.precisions[name]
         conditions = replace(conditions, step_timeout_seconds=known.step_timeout_seconds)
     found = replace(
@@ -100,8 +101,8 @@ def _option_flags(command: Callable[..., None]) -> Callable[..., None]:
 def _from_file(path: Path, weights: Path | None) -> Network:
     """A network that is a file; a .param takes the .bin beside it unless another one is named."""
     if not path.is_file():
-        raise click.UsageError(f"{path}: no such file")
-    name = re.sub(r"[^a-z0-9_]+", "_", path.stem.lower())
+        raise click.UsageError(f"{path}: no such file (nothing is downloaded: fetch it, and give its path)")
+    name = re.sub(r"[^a-z0-9_]+", "_", path.stem.lower())[:64]
     if path.suffix == ".onnx":
         return Network(name, OnnxFile(path.resolve()))
     beside = path.with_suffix(".bin")

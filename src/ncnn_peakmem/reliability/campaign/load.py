@@ -1,0 +1,74 @@
+"""A busy machine: processes that take CPUs, memory and files, for as long as a context lasts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from ncnn_peakmem.probe import die_with_parent
+
+_SPIN = """\
+print("begun", flush=True)
+while True:
+    pass
+"""
+
+_DIRTY_MEMORY = """\
+import mmap
+print("begun", flush=True)
+while True:
+    with mmap.mmap(-1, 256 << 20) as pages:
+        for start in range(0, len(pages), mmap.PAGESIZE):
+            pages[start] = 1
+"""
+
+# The file has no name, so that none is left behind. Its pages are dropped before they are read again.
+_READ_AND_WRITE = """\
+import os, tempfile
+block = os.urandom(1 << 20)
+with tempfile.TemporaryFile() as file:
+    print("begun", flush=True)
+    while True:
+        file.seek(0)
+        for _ in range(64):
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        file.seek(0)
+        while file.read(1 << 20):
+            pass
+"""
+
+
+@contextmanager
+def load() -> Iterator[tuple[int, ...]]:
+    """Keep every CPU, the memory and the disk busy; the ids of the processes that do.
+
+    They run when the context begins, are gone when it ends, and die with this process however it ends.
+    """
+    scripts = [_SPIN] * len(os.sched_getaffinity(0)) + [_DIRTY_MEMORY, _READ_AND_WRITE]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(_running(script)) for script in scripts]
+        yield tuple(process.pid for process in processes)
+
+
+@contextmanager
+def _running(script: str) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        # Out of reach of a terminal's Ctrl-C, which is the campaign's to handle.
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
