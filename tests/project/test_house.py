@@ -10,7 +10,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "ncnn_peakmem"
 FLOORS = (
-    {"case", "machine", "measurement", "network", "tolerance"},
+    {
+        "bounded_file",
+        "case",
+        "machine",
+        "measurement",
+        "network",
+        "owned_folder",
+        "termination",
+        "tolerance",
+        "whole_file",
+    },
     {"networks", "runtimes", "param_file"},
     {"catalog", "conversion", "graph", "probe"},
     {"accounting", "baselines", "run"},
