@@ -35,7 +35,7 @@ from ncnn_peakmem.reliability.campaign import (
     Trial,
     campaign,
 )
-from ncnn_peakmem.reliability.campaign.load import load
+from ncnn_peakmem.reliability.campaign.load import LoadEnded, load
 from ncnn_peakmem.reliability.campaign.plan import did
 from ncnn_peakmem.reports.campaign import in_short, render
 from ncnn_peakmem.tolerance import Tolerance
@@ -308,20 +308,29 @@ def test_slow_cases_come_every_third_round_and_half_of_them_loaded() -> None:
 
 
 def test_the_load_is_there_within_its_context_and_gone_after_it() -> None:
-    with load() as ids:
-        processes = [psutil.Process(id_) for id_ in ids]
+    with load() as busy:
+        processes = [psutil.Process(process.pid) for process in busy.processes]
         assert len(processes) >= 3
-        assert all(process.is_running() for process in processes)
+        busy.check()
 
     assert not any(process.is_running() for process in processes)
+
+
+def test_a_load_that_ends_by_itself_is_told() -> None:
+    with load() as busy:
+        busy.processes[-1].kill()
+        busy.processes[-1].wait()
+
+        with pytest.raises(LoadEnded, match="ended by itself"):
+            busy.check()
 
 
 def test_the_load_dies_with_a_campaign_that_is_killed() -> None:
     script = (
         "import sys\n"
         "from ncnn_peakmem.reliability.campaign.load import load\n"
-        "with load() as ids:\n"
-        "    print(*ids, flush=True)\n"
+        "with load() as busy:\n"
+        "    print(*(process.pid for process in busy.processes), flush=True)\n"
         "    sys.stdin.read()\n"
     )
     with subprocess.Popen(

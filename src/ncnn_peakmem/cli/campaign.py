@@ -32,7 +32,16 @@ from ncnn_peakmem.cli.selection import select
 from ncnn_peakmem.conversion import Cache, ConversionError
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.probe import Conditions
-from ncnn_peakmem.reliability.campaign import LOOPS, Campaign, CampaignError, DataFile, Plan, Setting, Tally
+from ncnn_peakmem.reliability.campaign import (
+    LOOPS,
+    Campaign,
+    CampaignError,
+    DataFile,
+    LoadEnded,
+    Plan,
+    Setting,
+    Tally,
+)
 from ncnn_peakmem.reports import campaign as campaign_page
 from ncnn_peakmem.reports.quantity import counted
 
@@ -122,7 +131,9 @@ def campaign(
         if file is not None and not file.absolute().parent.is_dir():
             raise click.UsageError(f"{file}: there is no such folder")
     known_data = DataFile(data)
-    with told_as(CouldNotMeasure, CampaignError, ConversionError, runtimes.RuntimeNotFound, OSError):
+    with told_as(
+        CouldNotMeasure, CampaignError, LoadEnded, ConversionError, runtimes.RuntimeNotFound, OSError
+    ):
         if stored:
             record = known_data.read()
         else:

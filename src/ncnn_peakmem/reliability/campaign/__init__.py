@@ -2,6 +2,7 @@
 
 from ncnn_peakmem.reliability.campaign.campaign import LOOPS, Campaign
 from ncnn_peakmem.reliability.campaign.data_file import CampaignError, DataFile, Record
+from ncnn_peakmem.reliability.campaign.load import LoadEnded
 from ncnn_peakmem.reliability.campaign.plan import Block, Plan, Task
 from ncnn_peakmem.reliability.campaign.tally import IdenticalCount, InjectedCount, Tally
 from ncnn_peakmem.reliability.campaign.trial import Anchor, Part, Setting, Subject, Trial
@@ -15,6 +16,7 @@ __all__ = [
     "DataFile",
     "IdenticalCount",
     "InjectedCount",
+    "LoadEnded",
     "Part",
     "Plan",
     "Record",

@@ -19,7 +19,7 @@ from ncnn_peakmem.owned_folder import ScratchFolder
 from ncnn_peakmem.probe import Conditions
 from ncnn_peakmem.reliability import injection
 from ncnn_peakmem.reliability.campaign.data_file import CampaignError, DataFile, Record
-from ncnn_peakmem.reliability.campaign.load import load
+from ncnn_peakmem.reliability.campaign.load import Load, load
 from ncnn_peakmem.reliability.campaign.plan import Block, Plan, Task, did
 from ncnn_peakmem.reliability.campaign.trial import (
     Anchor,
@@ -92,10 +92,11 @@ class Campaign:
         tasks = [task for task in block.tasks if task.done_by not in done]
         if not tasks:
             return
-        with load() if block.loaded else nullcontext():
+        with load() if block.loaded else nullcontext(Load()) as busy:
             for task in tasks:
                 self.progress(len(done), self.plan.count, block.title)
                 trial = self._judged(task, self._anchored(task, anchors, folder), folder)
+                busy.check()
                 self.data.add(trial)
                 done.add(did(trial))
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from ncnn_peakmem.probe import die_with_parent
 
@@ -44,16 +45,35 @@ with tempfile.TemporaryFile() as file:
 """
 
 
-@contextmanager
-def load() -> Iterator[tuple[int, ...]]:
-    """Keep every CPU, the memory and the disk busy; the ids of the processes that do.
+class LoadEnded(Exception):
+    """The machine could not be kept busy."""
 
-    They run when the context begins, are gone when it ends, and die with this process however it ends.
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The processes that keep the machine busy."""
+
+    processes: tuple[subprocess.Popen[bytes], ...] = ()
+
+    def check(self) -> None:
+        """Raise `LoadEnded` where one of them did not last: the machine is less busy than is said."""
+        for process in self.processes:
+            if process.poll() is not None:
+                raise LoadEnded(
+                    f"what was to keep the machine busy ended by itself (status {process.returncode})"
+                )
+
+
+@contextmanager
+def load() -> Iterator[Load]:
+    """Keep every CPU, the memory and the disk busy.
+
+    The processes run when the context begins, are gone when it ends, and die with this one however it ends.
+    Raises `LoadEnded` where one cannot begin.
     """
     scripts = [_SPIN] * len(os.sched_getaffinity(0)) + [_DIRTY_MEMORY, _READ_AND_WRITE]
     with ExitStack() as stack:
-        processes = [stack.enter_context(_running(script)) for script in scripts]
-        yield tuple(process.pid for process in processes)
+        yield Load(tuple(stack.enter_context(_running(script)) for script in scripts))
 
 
 @contextmanager
@@ -68,7 +88,8 @@ def _running(script: str) -> Iterator[subprocess.Popen[bytes]]:
     ) as process:
         try:
             assert process.stdout is not None
-            process.stdout.readline()
+            if process.stdout.readline() != b"begun\n":
+                raise LoadEnded("a process that was to keep the machine busy could not begin")
             yield process
         finally:
             process.kill()
