@@ -363,6 +363,40 @@ def test_one_label_of_two_axes(write: Write) -> None:
     ]
 
 
+FOUR_LONG_AXES = "".join(
+    f"  axis{place}: {{choices: {{{letter * 50}: {{}}, {letter}b: {{}}}}, default: {letter}b, "
+    f"id: {showing}}}\n"
+    for place, (letter, showing) in enumerate(zip("wxyz", ["unless_default"] * 3 + ["always"], strict=True))
+)
+
+
+def test_an_id_that_no_file_can_be_named_after(write: Write) -> None:
+    path = write(
+        ("axes:\n", f"axes:\n{FOUR_LONG_AXES}"),
+        (GRID, GRID + "    - {networks: [alexnet], axes: [axis3, axis0, axis1, axis2]}  #!\n"),
+    )
+    length = len("alexnet-fp32-light-t1024") + 4 * len("-" + 50 * "z")
+    assert _complaints(path) == [
+        (
+            f"{path}:{_blamed_line(path, 0)}: profiles.small[1]: makes ids of up to {length} characters; "
+            "allowed: up to 200, so shorten names and labels"
+        )
+    ]
+
+
+def test_long_labels_that_never_meet_are_allowed(write: Write) -> None:
+    path = write(
+        ("axes:\n", f"axes:\n{FOUR_LONG_AXES}"),
+        (
+            GRID,
+            GRID
+            + "    - {networks: all, axes: [axis0, axis1]}\n    - {networks: all, axes: [axis2, axis3]}\n",
+        ),
+    )
+    cases = load(path).cases("small")
+    assert max(len(case.id) for case in cases) == len("resnet18-fp32-zb-light-t1") + 2 * len("-" + 50 * "w")
+
+
 def test_a_flag_that_two_axes_of_a_grid_set(write: Write) -> None:
     path = write(
         WITH_WINO,

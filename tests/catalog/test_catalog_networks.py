@@ -91,7 +91,7 @@ def test_loops_override_leaf_by_leaf(write: Write) -> None:
 def test_tolerances_override_leaf_by_leaf(write: Write) -> None:
     own = "{heap: {between_releases: {relative: 2 %}}, pages: {same_release: {absolute: 0}}}"
     catalog = load(write((ALEXNET, f"{{topology: alexnet, tolerances: {own}}}")))
-    shared, changed = catalog.tolerances("resnet18"), catalog.tolerances("alexnet")
+    shared, changed = catalog.tolerances("resnet18", 1), catalog.tolerances("alexnet", 1)
     assert shared[Gauge.HEAP] == GaugeTolerance(Tolerance(16384, 0.001), Tolerance(0, 0.0))
     assert changed[Gauge.HEAP] == GaugeTolerance(Tolerance(16384, 0.02), Tolerance(0, 0.0))
     assert changed[Gauge.PAGES] == GaugeTolerance(Tolerance(65536, 0.0025), Tolerance(0, 0.0))
@@ -105,14 +105,14 @@ def test_several_threads_are_allowed_what_one_is_and_what_is_written_for_them(wr
     catalog = load(write((same, shared), (ALEXNET, f"{{topology: alexnet, tolerances: {own}}}")))
 
     between = Tolerance(65536, 0.0025)
-    assert catalog.tolerances("resnet18")[Gauge.PAGES] == GaugeTolerance(between, Tolerance(16384, 0.0))
+    assert catalog.tolerances("resnet18", 1)[Gauge.PAGES] == GaugeTolerance(between, Tolerance(16384, 0.0))
     assert catalog.tolerances("resnet18", 2)[Gauge.PAGES] == GaugeTolerance(between, Tolerance(16384, 0.01))
     assert catalog.tolerances("alexnet", 4)[Gauge.PAGES] == GaugeTolerance(between, Tolerance(4096, 0.02))
-    assert catalog.tolerances("alexnet", 4)[Gauge.HEAP] == catalog.tolerances("alexnet")[Gauge.HEAP]
+    assert catalog.tolerances("alexnet", 4)[Gauge.HEAP] == catalog.tolerances("alexnet", 1)[Gauge.HEAP]
 
 
 def test_tolerances_of_an_unknown_network(write: Write) -> None:
     with pytest.raises(CatalogError, match=r"'alexnett' is no network \(did you mean 'alexnet'\?\)"):
-        load(write()).tolerances("alexnett")
+        load(write()).tolerances("alexnett", 1)
     with pytest.raises(CatalogError, match="'alexnett' is no network"):
         load(write()).tolerances("alexnett", 2)

@@ -66,7 +66,7 @@ def test_settings(shipped: Catalog) -> None:
 
 def test_tolerances(shipped: Catalog) -> None:
     noisy = Tolerance(16 << 20, 0.15)
-    assert shipped.tolerances("vgg16") == {
+    assert shipped.tolerances("vgg16", 1) == {
         Gauge.HEAP: GaugeTolerance(Tolerance(16384, 0.001), Tolerance(0, 0.0)),
         Gauge.PAGES: GaugeTolerance(Tolerance(65536, 0.0025), Tolerance(16384, 0.0)),
         Gauge.DEPLOYED: GaugeTolerance(noisy, noisy),

@@ -74,9 +74,9 @@ def test_a_tiny_campaign_from_probes_to_page(run: Run, tmp_path: Path) -> None:
 
     assert done.exit_code == 0, done.output
     assert "4 identical probes: 0 false alarms; 5 of 10 probes with injected growth" in done.stdout
-    assert "round 1 of 1, loaded: 2 of 14 probes done" in done.stderr
+    assert "round 1 of 1, kept busy: 2 of 14 probes done" in done.stderr
     page = (tmp_path / "page.md").read_text()
-    assert "| pages | 1 | busy | 2 | 20 | " in page
+    assert "| pages | 1 | kept busy | 2 | 20 | " in page
     assert "| 4.0 KiB | 0/1 | 0/1 | 0/1 | 0/1 | 0/1 |" in page
     assert "| 64.0 KiB | 1/1 | 1/1 | 1/1 | 1/1 | 1/1 |" in page
 

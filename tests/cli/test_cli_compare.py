@@ -25,6 +25,7 @@ from ncnn_peakmem.measurement import (
 )
 from ncnn_peakmem.reports import RunReport, json_report
 from ncnn_peakmem.runtimes import Runtime
+from tests.models_file import ZERO, models_file
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -32,31 +33,10 @@ SAME, REGRESSED, USAGE, COULD_NOT_MEASURE = 0, 1, 2, 3
 MIB = 1 << 20
 MACHINE = MachineClass("x86_64", ("avx2",), MIB, 2, 4096, "glibc2.36")
 LIGHT, HEAVY = "small-fp32-light-t1", "small-fp32-heavy-t1"
-MODELS = """\
-schema: 1
-default_profile: pair
-reference_release: 1.0.20260526
-step_timeout_seconds: 60
-loops: {minimum: 4, maximum: 40, settle_factor: 2}
-networks: {small: {param: small.param}}
-axes:
-  lightmode:
-    choices: {light: {lightmode: true}, heavy: {lightmode: false}}
-    default: light
-    id: always
-profiles:
-  pair: [{networks: all, axes: [lightmode]}]
-tolerances:
-  heap:
-    between_releases: {absolute: 16 KiB, relative: 0.1 %}
-    same_release: {absolute: 0, relative: 0 %}
-  pages:
-    between_releases: {absolute: 16 KiB, relative: 0.1 %}
-    same_release: {absolute: 0, relative: 0 %}
-  deployed:
-    between_releases: {absolute: 16 KiB, relative: 0.1 %}
-    same_release: {absolute: 0, relative: 0 %}
-"""
+MODELS = models_file(
+    {"pair": "{networks: all, axes: [lightmode]}"},
+    tolerances=dict.fromkeys(Gauge, ("{absolute: 16 KiB, relative: 0.1 %}", ZERO)),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ from ncnn_peakmem.measurement import (
     Reading,
 )
 from ncnn_peakmem.runtimes import Runtime
+from tests.models_file import EXACT, models_file
 
 USAGE, COULD_NOT_MEASURE, INTERRUPTED = 2, 3, 130
 OLD, NEW = "1.0.20250101", "1.0.20260101"
@@ -39,37 +40,12 @@ LIGHT, HEAVY = "small-fp32-light-t1", "small-fp32-heavy-t1"
 OK = Outcome(OutcomeKind.OK)
 ELSEWHERE = MachineClass("riscv64", (), 1 << 20, 4, 4096, "glibc2.40")
 
-MODELS = """\
-schema: 1
-default_profile: both
-reference_release: 1.0.20260101
-step_timeout_seconds: 60
-loops: {minimum: 12, maximum: 400, settle_factor: 2}
-networks:
-  small: {param: small.param}
-axes:
-  lightmode:
-    choices:
-      light: {lightmode: true}
-      heavy: {lightmode: false}
-    default: light
-    id: always
-profiles:
-  both:
-    - {networks: all, axes: [lightmode], threads: [1]}
-  light:
-    - {networks: all, axes: [], threads: [1]}
-tolerances:
-  heap:
-    between_releases: {absolute: 0, relative: 0 %}
-    same_release: {absolute: 0, relative: 0 %}
-  pages:
-    between_releases: {absolute: 0, relative: 0 %}
-    same_release: {absolute: 0, relative: 0 %}
-  deployed:
-    between_releases: {absolute: 0, relative: 0 %}
-    same_release: {absolute: 0, relative: 0 %}
-"""
+MODELS = models_file(
+    {"both": "{networks: all, axes: [lightmode]}", "light": "{networks: all, axes: []}"},
+    reference="1.0.20260101",
+    loops=(12, 400),
+    tolerances=EXACT,
+)
 
 Run = Callable[..., click.testing.Result]
 

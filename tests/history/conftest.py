@@ -12,6 +12,7 @@ import pytest
 from ncnn_peakmem import runtimes
 from ncnn_peakmem.measurement import Phase
 from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound
+from tests.models_file import EXACT, models_file
 
 HELD = {"1.0.20240101": 0, "1.0.20250101": 1 << 18, "1.0.20260101": 1 << 16}
 """What each release holds after loading, in bytes, oldest first."""
@@ -37,35 +38,12 @@ class Net(Net):
 """
 
 
-MODELS = """\
-schema: 1
-default_profile: both
-reference_release: 1.0.20260101
-step_timeout_seconds: 60
-loops: {minimum: 12, maximum: 400, settle_factor: 2}
-networks:
-  small: {param: small.param}
-axes:
-  lightmode:
-    choices:
-      light: {lightmode: true}
-      heavy: {lightmode: false}
-    default: light
-    id: always
-profiles:
-  both:
-    - {networks: all, axes: [lightmode], threads: [1]}
-tolerances:
-  heap:
-    between_releases: {absolute: 0, relative: 0 %}
-    same_release: {absolute: 0, relative: 0 %}
-  pages:
-    between_releases: {absolute: 0, relative: 0 %}
-    same_release: {absolute: 0, relative: 0 %}
-  deployed:
-    between_releases: {absolute: 0, relative: 0 %}
-    same_release: {absolute: 0, relative: 0 %}
-"""
+MODELS = models_file(
+    {"both": "{networks: all, axes: [lightmode]}"},
+    reference="1.0.20260101",
+    loops=(12, 400),
+    tolerances=EXACT,
+)
 LIGHT, HEAVY = "small-fp32-light-t1", "small-fp32-heavy-t1"
 
 

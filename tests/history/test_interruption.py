@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
+
+from tests.processes import assert_nobody_works_in
 
 if TYPE_CHECKING:
     from tests.history.conftest import Releases
@@ -96,27 +97,11 @@ def history(models: Path, releases: Releases, tmp_path: Path) -> History:
                 check=False,
                 start_new_session=True,
             )
-        assert_nothing_is_left(tmp_path)
+        assert_nobody_works_in(tmp_path)
         told = [(tmp_path / name).read_text() for name in ("stdout", "stderr")]
         return subprocess.CompletedProcess(process.args, process.returncode, *told)
 
     return run
-
-
-def assert_nothing_is_left(folder: Path) -> None:
-    """No process works in the folder, once those that are dying are dead."""
-    left = []
-    for process in psutil.process_iter():
-        try:
-            if Path(process.cwd()).is_relative_to(folder):
-                left.append(process)
-        except psutil.Error:
-            continue
-    _, alive = psutil.wait_procs(left, timeout=60)
-    told = [process.cmdline() for process in alive]
-    for process in alive:
-        process.kill()
-    assert told == []
 
 
 def files(folder: Path) -> Mapping[str, bytes]:

@@ -35,6 +35,7 @@ def make_wheel(index: Path) -> MakeWheel:
         name: str = "",
         project: str = "ncnn",
         tag: str = "py3-none-any",
+        listed: str = "",
         files: Mapping[str, str] | None = None,
         folder: Path = index,
     ) -> Path:
@@ -44,7 +45,7 @@ def make_wheel(index: Path) -> MakeWheel:
             **({"ncnn/ncnn.py": LOADABLE} if files is None else files),
             f"{record}/METADATA": f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n",
             f"{record}/WHEEL": f"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: {tag}\n",
-            f"{record}/RECORD": "",
+            f"{record}/RECORD": listed,
         }
         with zipfile.ZipFile(wheel, "w") as archive:
             for path, text in contents.items():

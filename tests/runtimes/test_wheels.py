@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
 import struct
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from ncnn_peakmem import runtimes
 from ncnn_peakmem.runtimes import RuntimeNotFound
 from ncnn_peakmem.runtimes.wheel import check_whole
+from tests.runtimes.conftest import LOADABLE
 
 MakeWheel = Callable[..., Path]
 Builds = Callable[[], list[str]]
@@ -39,6 +42,13 @@ def refused(tmp_path: Path, builds: Builds) -> Callable[[Path], str]:
 Refused = Callable[[Path], str]
 
 
+def listing(files: Mapping[str, str]) -> str:
+    """A RECORD of these files, which need not be what is in the wheel."""
+    digests = {name: hashlib.sha256(text.encode()).digest() for name, text in files.items()}
+    coded = {name: base64.urlsafe_b64encode(digest).rstrip(b"=").decode() for name, digest in digests.items()}
+    return "".join(f"{name},sha256={digest},1\n" for name, digest in coded.items())
+
+
 def test_wheel_is_installed_once_and_known_by_its_file(
     tmp_path: Path, make_wheel: MakeWheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +63,33 @@ def test_wheel_is_installed_once_and_known_by_its_file(
     assert first.title == f"1.0.20261123 ({wheel.name})"
     assert second.origin == str(wheel)
     assert said == [f"installing {wheel.name} beside the environment"]
+
+
+def test_wheel_with_a_program_is_installed_once(
+    tmp_path: Path, make_wheel: MakeWheel, builds: Builds
+) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("what pip never put there")
+    names = ("ncnn/ncnn.py", "ncnn/../../../../outside", f"{outside}")
+    digests = {names[0]: LOADABLE, names[1]: "else", names[2]: "else"}
+    points = "ncnn-1.0.20261123.dist-info/entry_points.txt"
+    files = {"ncnn/ncnn.py": LOADABLE, points: "[console_scripts]\nncnn-tool = ncnn.ncnn:Net\n"}
+    wheel = make_wheel("1.0.20261123", files=files, listed=listing(digests), folder=tmp_path)
+    said: list[str] = []
+
+    for _ in range(2):
+        runtimes.resolve(str(wheel), tmp_path / "cache", said.append)
+
+    assert said == [f"installing {wheel} beside the environment"]
+    (folder,) = builds()
+    record = tmp_path / "cache" / "runtimes" / folder / "ncnn-1.0.20261123.dist-info" / "RECORD"
+    assert "../../bin/ncnn-tool,sha256=" in record.read_text()
+
+
+def test_wheel_that_is_not_what_it_lists_is_refused_at_once(make_wheel: MakeWheel, refused: Refused) -> None:
+    told = refused(make_wheel(listed=listing({"ncnn/ncnn.py": "class Net: other = 1\n"})))
+
+    assert told.startswith("ncnn/ncnn.py is not what its own list of files (RECORD) says: build or download")
 
 
 def test_builds_of_one_version_are_told_apart_by_what_is_in_them(

@@ -88,8 +88,8 @@ class Catalog:
             raise self._unknown("network", name, self.networks)
         return self.networks[name]
 
-    def tolerances(self, network: str, threads: int = 1) -> Tolerances:
-        """The tolerances per gauge of a network's cases, with its own in place of the shared ones.
+    def tolerances(self, network: str, threads: int) -> Tolerances:
+        """The tolerances per gauge of a network's cases with so many threads, its own before the shared ones.
 
         Those of cases with several threads are never narrower than those of cases with one.
         """

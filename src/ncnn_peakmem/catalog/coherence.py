@@ -7,7 +7,7 @@ shape, so that one mistake elsewhere in the file does not hide another here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import chain, combinations
 
@@ -66,14 +66,23 @@ def _spanned(document: Document) -> Iterator[_Complaint]:
 
 def _ids_fit(document: Document) -> Iterator[_Complaint]:
     """An id names files, whose names cannot be of any length."""
-    network = max(map(len, document.table("networks")), default=0)
-    labels = [
-        max(map(len, document.table("axes", axis, "choices")), default=0) for axis in document.table("axes")
-    ]
-    longest = network + sum(1 + length for length in labels) + len("-fp32-t1024")
-    if longest > _MOST_ID_CHARACTERS:
-        text = f"makes ids of up to {longest} characters; allowed: up to {_MOST_ID_CHARACTERS}"
-        yield ("axes",), f"{text}, so shorten names and labels"
+    networks, axes = document.table("networks"), document.table("axes")
+    longest_label = {axis: max(map(len, document.table("axes", axis, "choices")), default=0) for axis in axes}
+    always = {
+        axis: len(str(document.at("axes", axis, "default")))
+        for axis in axes
+        if document.at("axes", axis, "id") == InId.ALWAYS
+    }
+    for grid in _grids(document):
+        every = document.at(*grid, "networks") == "all"
+        named = _names(networks if every else document.rows(*grid, "networks"))
+        listed = _names(document.rows(*grid, "axes")) & longest_label.keys()
+        labels = always | {axis: longest_label[axis] for axis in listed}
+        network = max(map(len, named & networks.keys()), default=0)
+        longest = network + sum(1 + length for length in labels.values()) + len("-fp32-t1024")
+        if longest > _MOST_ID_CHARACTERS:
+            text = f"makes ids of up to {longest} characters; allowed: up to {_MOST_ID_CHARACTERS}"
+            yield grid, f"{text}, so shorten names and labels"
 
 
 def _one_source(document: Document) -> Iterator[_Complaint]:
@@ -169,6 +178,10 @@ def _flags_set_once(document: Document) -> Iterator[_Complaint]:
 def _flags(document: Document, axis: str) -> set[str]:
     choices = ("axes", axis, "choices")
     return {flag for label in document.table(*choices) for flag in document.table(*choices, label)}
+
+
+def _names(rows: Iterable[object]) -> set[str]:
+    return {row for row in rows if isinstance(row, str)}
 
 
 def _grids(document: Document) -> Iterator[Location]:

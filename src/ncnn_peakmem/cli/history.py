@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ncnn_peakmem import catalog, machine, runtimes, whole_file
 from ncnn_peakmem.baselines import BaselineError, BaselineStore
+from ncnn_peakmem.case import threads_of
 from ncnn_peakmem.catalog import CatalogError
 from ncnn_peakmem.cli.arguments import (
     COULD_NOT_MEASURE,
@@ -28,7 +29,7 @@ from ncnn_peakmem.cli.arguments import (
 from ncnn_peakmem.cli.selection import case_option, profile_option, select
 from ncnn_peakmem.cli.sweep_progress import SweepProgress, shown
 from ncnn_peakmem.conversion import Cache
-from ncnn_peakmem.history import History, load_causes
+from ncnn_peakmem.history import History, load_causes, network_of
 from ncnn_peakmem.history.crew import CrewLost
 from ncnn_peakmem.history.progress import Note
 from ncnn_peakmem.history.stored import stored_history, stored_machine
@@ -132,7 +133,11 @@ def history(
         found = stored_history(store, here, chosen, {case.id for case in cases}, gauges)
     if not found.releases:
         raise CouldNotMeasure(f"{baseline_dir} has nothing of these cases and releases for {here.id}")
-    report = HistoryReport(found, known.tolerances, tuple(gauge for gauge in Gauge if gauge in gauges))
+    report = HistoryReport(
+        found,
+        lambda case: known.tolerances(network_of(case), threads_of(case)),
+        tuple(gauge for gauge in Gauge if gauge in gauges),
+    )
     # A log has no width of its own.
     Console(width=None if sys.stdout.isatty() else _LOG_WIDTH).print(
         history_table.tables(report, verbose=verbose)

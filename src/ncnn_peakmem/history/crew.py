@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.measurement import Gauge, Measurement
 from ncnn_peakmem.network import Loops, ModelFiles
-from ncnn_peakmem.probe import Conditions, die_with_parent
+from ncnn_peakmem.parent_death import die_with_parent
+from ncnn_peakmem.probe import Conditions
 from ncnn_peakmem.run import read_gauges, without_model
 from ncnn_peakmem.runtimes import Runtime
 

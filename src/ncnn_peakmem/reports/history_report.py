@@ -58,7 +58,7 @@ class OutcomeMovement:
 
 @dataclass(frozen=True)
 class HistoryReport:
-    """A history and what it tells; `tolerances` gives those of a network by its name.
+    """A history and what it tells; `tolerances` gives those of a case by its id.
 
     `gauges` are what is told of. `deployed`, noisy and not read on every release, has to be asked for.
     """
@@ -220,11 +220,14 @@ class HistoryReport:
         return release.removeprefix("1.0.")
 
     def _tolerance(self, case: str, gauge: Gauge) -> Tolerance:
-        return self.tolerances(network_of(case))[gauge].between_releases
+        return self.tolerances(case)[gauge].between_releases
 
     def _noise(self, difference: Difference) -> int:
-        limits = self.tolerances(network_of(difference.one))[difference.figure.gauge]
-        return limits.same_release.bytes_for(difference.bytes_one)
+        # The two may differ in their threads, and so in what they are allowed.
+        limits = (
+            self.tolerances(case)[difference.figure.gauge] for case in (difference.one, difference.other)
+        )
+        return max(limit.same_release.bytes_for(difference.bytes_one) for limit in limits)
 
     def _signature(self, case: str) -> Hashable:
         ends = (point for gauge in self.gauges for point in self.history.series(case, PEAKS[gauge]).points)

@@ -111,6 +111,12 @@ def _installed_into(
             shutil.rmtree(filling, ignore_errors=True)
             try:
                 fill(filling)
+                # What does not hold now never will: it would be made again each time, under those who use it.
+                if changed := changed_since_installed(filling):
+                    raise RuntimeNotFound(
+                        f"{changed[0]} is not what its own list of files (RECORD) says: "
+                        "build or download it again"
+                    )
                 made = _described(filling, origin)
                 shutil.rmtree(folder, ignore_errors=True)
                 filling.rename(folder)

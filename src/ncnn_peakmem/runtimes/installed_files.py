@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+_LOADED = (("ncnn",), ("ncnn.libs",))
 
 
 def changed_since_installed(folder: Path) -> tuple[str, ...]:
-    """The files in a folder that pip installed ncnn into, and that are not what it put there.
+    """The files of the package in a folder that pip installed ncnn into, and that are not what it put there.
 
-    What was put there by hand is not written down, and taken as it is. `OSError` where a file cannot be read.
+    Only what a probe loads counts: pip puts a wheel's programs elsewhere than it writes down. What was put
+    there by hand is not written down, and taken as it is. `OSError` where a file cannot be read.
     """
     return tuple(
         name
@@ -22,10 +25,15 @@ def changed_since_installed(folder: Path) -> tuple[str, ...]:
 
 
 def _listed(record: Path) -> dict[str, str]:
-    """The files of a RECORD that have a SHA-256, which all but itself have."""
+    """The files of a RECORD that a probe loads, with the SHA-256 that is written down of them."""
     rows = csv.reader(record.read_text(encoding="utf-8", errors="replace").splitlines())
     hashed = ((row[0], row[1].partition("=")) for row in rows if len(row) > 1)
-    return {name: digest for name, (kind, _, digest) in hashed if kind == "sha256"}
+    return {name: digest for name, (kind, _, digest) in hashed if kind == "sha256" and _is_loaded(name)}
+
+
+def _is_loaded(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return parts[:1] in _LOADED and ".." not in parts
 
 
 def _digest(file: Path) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -7,13 +8,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ncnn_peakmem.baselines import BaselineStore
 from ncnn_peakmem.cli.history import history as history_command
 from ncnn_peakmem.history import Cause, Concern, Direction, Evidence, History
-from ncnn_peakmem.measurement import Gauge, Metric, Outcome, OutcomeKind, Phase
+from ncnn_peakmem.measurement import Gauge, MeasurementSet, Metric, Outcome, OutcomeKind, Phase
 from ncnn_peakmem.reports.findings import charts, render
 from ncnn_peakmem.reports.history_report import HistoryReport
 from ncnn_peakmem.tolerance import Tolerances
+from tests.reports.history.conftest import measured
 
+MIB = 2**20
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "findings.md"
 
@@ -58,14 +62,38 @@ def test_the_page_says_how_it_is_made_and_from_what(page: str, report: HistoryRe
 
 
 def test_a_network_with_a_tolerance_of_its_own_is_named(report: HistoryReport) -> None:
-    def tolerances(network: str) -> Tolerances:
-        shared = dict(report.tolerances(network))
-        if network == "falls":
+    def tolerances(case: str) -> Tolerances:
+        shared = dict(report.tolerances(case))
+        if case.startswith("falls"):
             shared[Gauge.HEAP] = shared[Gauge.PAGES]
         return shared
 
     measured = section(render(replace(report, tolerances=tolerances), []), "## What was measured")
     assert "whichever is larger; of falls: 64.0 KiB or 0.25 %" in measured
+
+
+def test_several_threads_have_tolerances_of_their_own(history: History, tmp_path: Path) -> None:
+    one, several = (f"resnet18-fp32-light-half-q8-t{threads}" for threads in (1, 2))
+    store, machine = BaselineStore(tmp_path / "baselines"), history.machine
+    for version, load in (("1.0.20230101", 8), ("1.0.20230201", 9)):
+        cases = {case: measured(case, load * MIB) for case in (one, several)}
+        store.update(MeasurementSet(version, machine, cases))
+    models, page, figures = (tmp_path / name for name in ("models.yaml", "page.md", "figures.json"))
+    wide = "\n  heap:\n    several_threads: {between_releases: {relative: 50 %}}"
+    shipped = (ROOT / "models.yaml").read_text(encoding="utf-8")
+    models.write_text(shipped.replace("\n  heap:", wide, 1), encoding="utf-8")
+    folders = ["--models", f"{models}", "--baseline-dir", f"{store.folder}", "--machine", machine.id]
+    command = ["--stored", "--profile", "full", "--gauge", "heap", *folders]
+
+    result = CliRunner().invoke(history_command, [*command, "--findings", f"{page}", "--json", f"{figures}"])
+
+    assert result.exit_code == 0, result.output
+    assert {change["case"] for change in json.loads(figures.read_text())["change_points"]} == {one}
+    measured_by = section(page.read_text(encoding="utf-8"), "## What was measured")
+    assert (
+        "16.0 KiB or 0.1 % of its level, whichever is larger; of resnet18 with several threads: "
+        in measured_by
+    )
 
 
 def test_the_summary_tells_where_today_stands(page: str) -> None:

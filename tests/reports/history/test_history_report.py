@@ -3,10 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ncnn_peakmem.history import Axis, History
-from ncnn_peakmem.measurement import Gauge, OutcomeKind
+from ncnn_peakmem.machine import MachineClass
+from ncnn_peakmem.measurement import Gauge, MeasurementSet, OutcomeKind
 from ncnn_peakmem.reports.figure_name import in_short
 from ncnn_peakmem.reports.history_report import HistoryReport
-from ncnn_peakmem.tolerance import Tolerances
+from ncnn_peakmem.tolerance import GaugeTolerance, Tolerance, Tolerances
+from tests.reports.history.conftest import measured
 
 MIB = 2**20
 
@@ -140,15 +142,27 @@ def test_the_effect_on_peaks_is_that_of_the_newest_release(report: HistoryReport
     assert {found.bytes for found in light if found.figure.gauge is Gauge.HEAP} == {-4 * MIB - 20 * 1024}
 
 
-def test_tolerances_are_the_networks_own(history: History, report: HistoryReport) -> None:
+def test_tolerances_are_the_cases_own(history: History, report: HistoryReport) -> None:
     asked: set[str] = set()
 
-    def tolerances(network: str) -> Tolerances:
-        asked.add(network)
-        return report.tolerances(network)
+    def tolerances(case: str) -> Tolerances:
+        asked.add(case)
+        return report.tolerances(case)
 
     assert HistoryReport(history, tolerances).changes == report.changes
-    assert asked == {"falls", "grows", "swaps"}
+    assert asked == {*history.cases}
+
+
+def test_cases_that_differ_in_threads_have_the_noise_of_the_noisier(machine: MachineClass) -> None:
+    def tolerances(case: str) -> Tolerances:
+        same_release = Tolerance(MIB if case.endswith("-t2") else 0)
+        return dict.fromkeys(Gauge, GaugeTolerance(Tolerance(), same_release))
+
+    cases = {case.case: case for case in (measured("net-fp32-t1", 8 * MIB), measured("net-fp32-t2", 9 * MIB))}
+    history = History(machine, (MeasurementSet("1.0.20230101", machine, cases),))
+    effects = HistoryReport(history, tolerances).axis_effects
+    assert {effect.differing for effect in effects} == {0}
+    assert effects[0].pairs > 0
 
 
 def test_releases_have_short_names_where_there_is_little_room(report: HistoryReport) -> None:

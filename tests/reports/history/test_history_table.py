@@ -60,9 +60,9 @@ def test_change_points_stand_under_their_release_and_case(report: HistoryReport)
 
 
 def test_columns_are_named_only_where_there_are_rows(report: HistoryReport) -> None:
-    def tolerances(network: str) -> Tolerances:
+    def tolerances(case: str) -> Tolerances:
         heap = GaugeTolerance(Tolerance(64 * MIB), Tolerance())
-        return {**report.tolerances(network), Gauge.HEAP: heap}
+        return {**report.tolerances(case), Gauge.HEAP: heap}
 
     lines = printed(replace(report, tolerances=tolerances))
     echoes = lines_after(lines, "ncnn 1.0.20230201")

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from packaging.version import Version
 
 from ncnn_peakmem.baselines import in_words
-from ncnn_peakmem.history import Cause, Fold
+from ncnn_peakmem.case import threads_of
+from ncnn_peakmem.history import Cause, Fold, network_of
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.reports import quantity
 from ncnn_peakmem.reports.findings.changes import changes
@@ -106,15 +107,27 @@ def _measured(report: HistoryReport) -> Iterator[str]:
 
 
 def _limits(report: HistoryReport, gauge: Gauge) -> str:
-    """How far a figure may move, for most networks and for those with a tolerance of their own."""
+    """How far a figure may move, for most cases and for those with a tolerance of their own."""
     own: dict[str, list[str]] = {}
-    for network in report.networks:
-        tolerance = report.tolerances(network)[gauge].between_releases
+    for case in report.history.cases:
+        tolerance = report.tolerances(case)[gauge].between_releases
         told = f"{quantity.size(tolerance.absolute)} or {100 * tolerance.relative:g} %"
-        own.setdefault(told, []).append(network)
+        own.setdefault(told, []).append(case)
     (most, _), *others = sorted(own.items(), key=lambda item: -len(item[1]))
-    exceptions = "".join(f"; of {', '.join(networks)}: {told}" for told, networks in others)
+    exceptions = "".join(f"; of {', '.join(_of_whom(report, cases))}: {told}" for told, cases in others)
     return f"by more than {most} of its level, whichever is larger{exceptions}"
+
+
+def _of_whom(report: HistoryReport, cases: Sequence[str]) -> Iterator[str]:
+    """The networks of cases that share a tolerance, which may be theirs with one thread or with several."""
+    every = {(network_of(case), threads_of(case) > 1) for case in report.history.cases}
+    held = {(network_of(case), threads_of(case) > 1) for case in cases}
+    for network in dict.fromkeys(map(network_of, cases)):
+        several = (network, True) in held
+        if {found for found in every if found[0] == network} <= held:
+            yield network
+        else:
+            yield f"{network} with {'several threads' if several else 'one thread'}"
 
 
 def _not_seen(report: HistoryReport, causes: Sequence[Cause]) -> Iterator[str]:
