@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -30,7 +28,8 @@ from ncnn_peakmem.catalog import Catalog
 from ncnn_peakmem.conversion import Cache, convert
 from ncnn_peakmem.measurement import JUDGED, Gauge, Metric, Phase, Reading
 from ncnn_peakmem.network import Loops
-from ncnn_peakmem.probe import Conditions, Job, die_with_parent, launcher, probe, process_status
+from ncnn_peakmem.probe import Conditions, Job, controls, probe, process_status
+from ncnn_peakmem.reliability.campaign.load import hogs as running_hogs
 from ncnn_peakmem.reports import quantity
 
 _TUNABLES = "GLIBC_TUNABLES"
@@ -126,7 +125,7 @@ def main(
     files = {network: convert(known.network(network), cache) for network in networks}
     rest = Loops(minimum=loops)
     # Ctrl-C ends the probing, and what was read until then is told.
-    with suppress(KeyboardInterrupt), _busy(hogs):
+    with suppress(KeyboardInterrupt), running_hogs(hogs) as load:
         for cell in (cell for _ in range(probes) for cell in cells):
             job = Job(runtime, files[cell.case.network], cell.case.flags, cell.case.threads)
             conditions = Conditions(cpu=min(os.sched_getaffinity(0)))
@@ -134,13 +133,14 @@ def main(
                 start = time.perf_counter()
                 cell.readings.append(probe(cell.gauge, job, rest, conditions))
                 cell.seconds.append(time.perf_counter() - start)
+            load.check()
     if target is not None:
         target.write_text(json.dumps([_raw(cell) for cell in cells]))
     console = Console(width=max(Console().width, 150))
     console.print(_table(cells))
-    load = f"{os.getloadavg()[0]:.1f}"
+    average = f"{os.getloadavg()[0]:.1f}"
     count = min(len(cell.seconds) for cell in cells)
-    console.print(f"ncnn {runtime.version}, {count} probes a row, {hogs} hogs, load {load} at the end")
+    console.print(f"ncnn {runtime.version}, {count} probes a row, {hogs} hogs, load {average} at the end")
 
 
 def _cases(known: Catalog, networks: Sequence[str], threads: Sequence[int]) -> Iterator[Case]:
@@ -153,30 +153,19 @@ def _cases(known: Catalog, networks: Sequence[str], threads: Sequence[int]) -> I
 
 
 @contextmanager
-def _busy(hogs: int) -> Iterator[None]:
-    """Processes that compute and want nothing of it."""
-    with ExitStack() as stack:
-        for _ in range(hogs):
-            command = [sys.executable, "-c", "while True: pass"]
-            apart = subprocess.Popen(command, preexec_fn=die_with_parent, start_new_session=True)
-            hog = stack.enter_context(apart)
-            stack.callback(hog.kill)
-        yield
-
-
-@contextmanager
 def _varied(variation: Variation, threads: int) -> Iterator[None]:
     """The launcher holds all of this fixed on purpose, so it is changed behind its back."""
-    plain = launcher._environment
+    plain = controls.environment
 
     def environment(count: int, tunables: str | None) -> dict[str, str]:
-        both = ":".join(filter(None, [tunables, variation.tunable]))
-        changed = {**plain(count, both or None), **variation.environment}
+        changed: dict[str, str | None] = {**plain(count, tunables), **variation.environment}
+        # Of a tunable that is named twice, the C library takes the last.
+        changed[_TUNABLES] = ":".join(filter(None, [changed.get(_TUNABLES), variation.tunable])) or None
         return {key: value for key, value in changed.items() if value is not None}
 
     before = os.sched_getaffinity(0)
     with ExitStack() as stack:
-        stack.enter_context(patch.object(launcher, "_environment", environment))
+        stack.enter_context(patch.object(controls, "environment", environment))
         if variation.randomised:
             stack.enter_context(patch.object(process_status, "ADDR_NO_RANDOMIZE", 0))
         if variation.cpus is not None:

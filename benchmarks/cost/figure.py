@@ -9,12 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ncnn_peakmem import whole_file
+
+PARTS = ("probe", "heaptrack", "profile", "collection", "report", "parent")
+"""What is measured, in the order of the page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """A bound on a figure: at most so much, or at least."""
+    """A bound on a figure: at most so much, or at least.
+
+    `why` tells what the figure is made of, as measured beside it: it is shown where the aim is missed.
+    """
 
     value: float
+    why: str
     at_least: bool = False
 
     def missed_by(self, measured: float) -> float:
@@ -25,16 +34,12 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One quantity, measured in several rounds; `unit` is empty for a ratio.
-
-    `why` tells what the figure is made of, to be shown where the aim is missed.
-    """
+    """One quantity, measured in several rounds; `unit` is empty for a ratio."""
 
     name: str
     rounds: tuple[float, ...]
     unit: str = ""
     aim: Aim | None = None
-    why: str = ""
 
     @property
     def median(self) -> float:
@@ -66,7 +71,8 @@ def read(file: Path) -> dict[str, Part]:
 
 def write(file: Path, parts: Mapping[str, Part]) -> None:
     """Keep the parts."""
-    file.write_text(json.dumps({name: asdict(part) for name, part in parts.items()}, indent=2) + "\n")
+    text = json.dumps({name: asdict(part) for name, part in parts.items()}, indent=2)
+    whole_file.write(file, f"{text}\n".encode())
 
 
 def _part(data: Mapping[str, Any]) -> Part:
@@ -77,4 +83,4 @@ def _part(data: Mapping[str, Any]) -> Part:
 def _figures(data: list[Mapping[str, Any]]) -> Iterator[Figure]:
     for figure in data:
         aim = Aim(**figure["aim"]) if figure["aim"] else None
-        yield Figure(figure["name"], tuple(figure["rounds"]), figure["unit"], aim, figure["why"])
+        yield Figure(figure["name"], tuple(figure["rounds"]), figure["unit"], aim)

@@ -51,7 +51,7 @@ def _aim(figure: Figure) -> str:
 
 def _excuse(figure: Figure) -> str:
     told = f"{figure.name}: {_number(figure.median, figure.unit)}, by {figure.missed_by:.0f} % of the aim"
-    return f"{told}. {figure.why}" if figure.why else told
+    return f"{told}. {figure.aim.why}" if figure.aim else told
 
 
 def _number(value: float, unit: str) -> str:

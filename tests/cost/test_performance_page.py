@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cost.figure import Aim, Figure, Part, read, write
+from benchmarks.cost.figure import PARTS, Aim, Figure, Part, read, write
 from benchmarks.cost.page import COMMAND, DATA, PAGE, renewed, table
 
-MET = Figure("probe / script", (1.05, 1.0, 1.3), aim=Aim(1.1))
-MISSED = Figure("one worker / two", (1.5,), aim=Aim(1.8, at_least=True), why="The last case is long.")
-PARTS = {"probe": Part("x86_64-2c", 2, (0.1, 0.5), (MET, MISSED, Figure("collection", (2.0,), "s")))}
+MET = Figure("probe / script", (1.05, 1.0, 1.3), aim=Aim(1.1, "Probes start."))
+MISSED = Figure("one worker / two", (1.5,), aim=Aim(1.8, "The last case is long.", at_least=True))
+MEASURED = {"probe": Part("x86_64-2c", 2, (0.1, 0.5), (MET, MISSED, Figure("collection", (2.0,), "s")))}
 
 
 def row(name: str) -> str:
-    (line,) = (line for line in table(PARTS) if line.startswith(f"| {name}"))
+    (line,) = (line for line in table(MEASURED) if line.startswith(f"| {name}"))
     return line
 
 
@@ -25,10 +25,21 @@ def test_committed_page_is_what_its_data_renders_to() -> None:
     assert renewed(page, read(DATA)) == page, f"make it anew: {COMMAND}"
 
 
-def test_data_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    write(tmp_path / "data.json", PARTS)
+def test_committed_data_has_every_part_and_each_missed_aim_its_reason() -> None:
+    parts, page = read(DATA), PAGE.read_text()
 
-    assert read(tmp_path / "data.json") == PARTS
+    assert tuple(parts) == PARTS, f"measure what it lacks: {COMMAND} --missing"
+    for name, part in parts.items():
+        assert part.figures, name
+        for figure in part.figures:
+            assert figure.aim is None or figure.aim.why, figure.name
+            assert not figure.missed_by or (figure.aim and figure.aim.why in page), figure.name
+
+
+def test_data_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    write(tmp_path / "data.json", MEASURED)
+
+    assert read(tmp_path / "data.json") == MEASURED
 
 
 def test_no_data_is_no_parts(tmp_path: Path) -> None:
@@ -42,13 +53,19 @@ def test_a_row_has_median_range_and_aim() -> None:
 
 def test_a_missed_aim_says_by_how_much_and_why() -> None:
     assert row("one worker").endswith("| >= 1.8 | **missed** |")
-    assert "- one worker / two: 1.50, by 17 % of the aim. The last case is long." in table(PARTS)
-    assert not any(line.startswith("- probe / script") for line in table(PARTS))
+    assert "- one worker / two: 1.50, by 17 % of the aim. The last case is long." in table(MEASURED)
+    assert not any(line.startswith("- probe / script") for line in table(MEASURED))
 
 
 @pytest.mark.parametrize(
     ("aim", "measured", "missed"),
-    [(Aim(2), 2.0, 0), (Aim(2), 3.0, 50), (Aim(2), 1.0, 0), (Aim(2, at_least=True), 1.0, 50), (None, 9.0, 0)],
+    [
+        (Aim(2, "x"), 2.0, 0),
+        (Aim(2, "x"), 3.0, 50),
+        (Aim(2, "x"), 1.0, 0),
+        (Aim(2, "x", at_least=True), 1.0, 50),
+        (None, 9.0, 0),
+    ],
 )
 def test_which_side_of_an_aim_is_wrong(aim: Aim | None, measured: float, missed: float) -> None:
     assert Figure("figure", (measured,), aim=aim).missed_by == missed
@@ -57,9 +74,9 @@ def test_which_side_of_an_aim_is_wrong(aim: Aim | None, measured: float, missed:
 def test_the_text_around_the_table_stays() -> None:
     page = f"before\n<!-- made by `{COMMAND}`: -->\nold\n<!-- made until here -->\nafter\n"
 
-    once = renewed(page, PARTS)
+    once = renewed(page, MEASURED)
 
     assert once.startswith("before\n")
     assert once.endswith("\nafter\n")
     assert "old" not in once
-    assert renewed(once, PARTS) == once
+    assert renewed(once, MEASURED) == once

@@ -36,9 +36,8 @@ from ncnn_peakmem.reliability.campaign import (
     campaign,
 )
 from ncnn_peakmem.reliability.campaign.load import LoadEnded, load
-from ncnn_peakmem.reliability.campaign.plan import did
 from ncnn_peakmem.reports.campaign import in_short, render
-from ncnn_peakmem.tolerance import Tolerance
+from ncnn_peakmem.tolerance import GaugeTolerance, Tolerance
 
 CASE = "small-fp32-light-t1"
 MACHINE = MachineClass("riscv64", (), 1 << 20, 4, 4096, "glibc2.40")
@@ -67,6 +66,11 @@ def trial(
     verdict: VerdictKind, part: Part = Part.IDENTICAL, gauge: Gauge = Gauge.PAGES, **changed: Any
 ) -> Trial:
     return replace(Trial(part, CASE, gauge, verdict, seconds=0.2, load_average=1.5), **changed)
+
+
+def injected_and_seen(phase: Phase, held_bytes: int) -> Trial:
+    moved = {phase: {Metric.VM_PEAK: 17 * KIB}}
+    return trial(VerdictKind.REGRESSED, Part.INJECTED, phase=phase, held_bytes=held_bytes, moved=moved)
 
 
 def tally(*trials: Trial, anchors: tuple[Anchor, ...] | None = None) -> Tally:
@@ -104,7 +108,7 @@ def test_false_alarms_are_counted_by_gauge_threads_and_load() -> None:
     assert (idle.loaded, idle.probes, idle.alarms, idle.moved) == (False, 1, 0, 0)
     assert (busy.loaded, busy.probes, busy.figures, busy.alarms) == (True, 2, 4, 1)
     assert (busy.moved, busy.largest, busy.share) == (2, 20 * KIB, 1.25)
-    assert "| pages | 1 | busy | 2 | 4 | 2 | 20.0 KiB | 125 % | 0 | 1 |" in page(counted)
+    assert "| pages | 1 | kept busy | 2 | 4 | 2 | 20.0 KiB | 125 % | 0 | 1 |" in page(counted)
     assert "first vm_peak +20.0 KiB, steady vm_peak -4.0 KiB" in page(counted)
 
 
@@ -128,7 +132,7 @@ def test_where_nothing_may_move_any_movement_is_more_than_a_share() -> None:
     (heap,) = counted.identical_counts()
 
     assert heap.share is None
-    assert "| heap | 1 | idle | 1 | 2 | 1 | 1 B | nothing may move | 0 | 1 |" in page(counted)
+    assert "| heap | 1 | left alone | 1 | 2 | 1 | 1 B | nothing may move | 0 | 1 |" in page(counted)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,7 @@ def test_where_nothing_may_move_any_movement_is_more_than_a_share() -> None:
     [
         (Tolerance(), 512),
         (Tolerance(16 * KIB), 32 * KIB),
-        # Of the highest of its phases' figures, 2 MiB.
+        # Of the highest of its figures, 2 MiB.
         (Tolerance(16 * KIB, 0.15), 2 * int(0.15 * (2 << 20))),
     ],
 )
@@ -150,7 +154,7 @@ def test_growth_that_is_not_told_is_missed_from_the_resolution_on(kind: VerdictK
     counted = tally(
         trial(kind, injected, phase=Phase.FIRST, held_bytes=32 * KIB - 1),
         trial(kind, injected, phase=Phase.FIRST, held_bytes=32 * KIB),
-        trial(VerdictKind.REGRESSED, injected, phase=Phase.FIRST, held_bytes=64 * KIB),
+        injected_and_seen(Phase.FIRST, 64 * KIB),
     )
 
     assert [missed.held_bytes for missed in counted.misses] == [32 * KIB]
@@ -164,16 +168,55 @@ def test_growth_that_is_not_told_is_missed_from_the_resolution_on(kind: VerdictK
     assert "| 64.0 KiB | 1/1 |" in page(counted)
 
 
+@pytest.mark.parametrize("moved", [{}, {Phase.STEADY: {Metric.VM_PEAK: 16 * KIB}}])
+def test_red_in_another_phase_than_the_grown_one_is_a_miss(moved: dict[Phase, dict[Metric, int]]) -> None:
+    elsewhere = replace(
+        injected_and_seen(Phase.STEADY, 32 * KIB), moved={Phase.FIRST: {Metric.VM_PEAK: 1 << 20}} | moved
+    )
+
+    assert tally(elsewhere).misses == (elsewhere,)
+
+
+def test_each_gauge_has_its_own_answers_and_what_they_leave_open() -> None:
+    quiet = [trial(VerdictKind.SAME, gauge=Gauge.HEAP, number=number) for number in range(600)]
+    counted = tally(*quiet, trial(VerdictKind.SAME), trial(VerdictKind.REGRESSED, number=2))
+
+    heap, pages = counted.gauge_counts()
+
+    assert (heap.gauge, heap.identical, heap.alarms) == (Gauge.HEAP, 600, 0)
+    assert (pages.gauge, pages.identical, pages.alarms) == (Gauge.PAGES, 2, 1)
+    assert "By gauge: heap 0 of 600, pages 1 of 2." in page(counted)
+    assert "| heap | 600 | 0 | 0.5 % |" in page(counted)
+    assert "| pages | 2 | 1 | - |" in page(counted)
+
+
+def test_misses_are_told_by_gauge_with_what_they_leave_open() -> None:
+    counted = tally(*(injected_and_seen(phase, 64 * KIB) for phase in (Phase.FIRST, Phase.STEADY) * 15))
+
+    assert "| pages | vm_peak and rss_anon | 32.0 KiB | 64.0 KiB | 30 | 0 | 10 % |" in page(counted)
+
+
+def test_the_page_tells_how_many_probes_were_kept_busy_and_how_long_they_ran() -> None:
+    text = page(
+        tally(
+            trial(VerdictKind.SAME),
+            *(trial(VerdictKind.SAME, loaded=True, number=number) for number in (1, 2)),
+        )
+    )
+
+    assert "2 of 3 while the campaign **kept** the machine **busy**" in text
+    assert "- Left alone: 1 probe," in text
+    assert "- Kept busy: 2 probes," in text
+    assert "a probe here runs 4 to 12 inferences, one of the gate\n  12 at least and up to 400." in text
+
+
 def test_a_size_that_went_unseen_once_is_not_what_all_is_seen_from() -> None:
     counted = tally(
         *(
-            trial(kind, Part.INJECTED, phase=phase, held_bytes=size * KIB)
-            for size, phase, kind in (
-                (1, Phase.FIRST, VerdictKind.REGRESSED),
-                (2, Phase.FIRST, VerdictKind.REGRESSED),
-                (2, Phase.STEADY, VerdictKind.SAME),
-                (4, Phase.FIRST, VerdictKind.REGRESSED),
-            )
+            injected_and_seen(Phase.FIRST, 1 * KIB),
+            injected_and_seen(Phase.FIRST, 2 * KIB),
+            trial(VerdictKind.SAME, Part.INJECTED, phase=Phase.STEADY, held_bytes=2 * KIB),
+            injected_and_seen(Phase.FIRST, 4 * KIB),
         )
     )
 
@@ -249,18 +292,32 @@ def test_a_trial_needs_its_anchor_and_rows_need_a_setting(tmp_path: Path) -> Non
         data.read()
 
 
-def test_a_file_of_another_setting_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("here", "told"),
+    [
+        (replace(SETTING, ncnn="1.0.20250101"), "ncnn 1.0.20260101, now 1.0.20250101"),
+        (replace(SETTING, kernel=""), "kernel 6.1.2, now unknown"),
+        (
+            replace(SETTING, cpus=2, loops=Loops(4, 24)),
+            "cpus 4, now 2, loops 4 to 12, settling 2, now 4 to 24, settling 2",
+        ),
+        (replace(SETTING, loops=Loops(4, 12, 3.0)), "loops 4 to 12, settling 2, now 4 to 12, settling 3"),
+        (
+            replace(SETTING, machine=replace(MACHINE, page_bytes=16384)),
+            f"machine {MACHINE.id}, now {replace(MACHINE, page_bytes=16384).id}",
+        ),
+    ],
+)
+def test_a_file_of_another_setting_is_left_alone(tmp_path: Path, here: Setting, told: str) -> None:
     data = DataFile(tmp_path / "campaign.jsonl")
     with data.growing(SETTING):
         data.add(anchor())
     before = data.path.read_bytes()
 
-    with (
-        pytest.raises(CampaignError, match="another setting"),
-        data.growing(replace(SETTING, ncnn="1.0.20250101")),
-    ):
+    with pytest.raises(CampaignError, match="another setting") as refused, data.growing(here):
         pass
 
+    assert f"({told})" in str(refused.value)
     assert data.path.read_bytes() == before
 
 
@@ -286,7 +343,7 @@ def test_half_of_the_identical_probes_are_loaded_and_no_probe_is_planned_twice()
     assert sum(task.loaded for task in identical) == len(identical) // 2
     assert all(task.loaded is block.loaded for block in blocks for task in block.tasks)
     assert [block.loaded for block in blocks] == [False, True] * 3 + [False]
-    assert len({task.done_by for task in tasks}) == len(tasks) == plan.count
+    assert len({task.key for task in tasks}) == len(tasks) == plan.count
     held = {task.held_bytes for task in tasks if task.gauge is Gauge.HEAP and task.part is Part.INJECTED}
     assert held == {512 << doubling for doubling in range(12)}
     assert max(held) == 1 << 20
@@ -396,7 +453,8 @@ class Probes:
         if build.module.suffix == ".py":
             source = build.module.read_text()
             held = int(source.partition("BYTES = ")[2].splitlines()[0], 16)
-        phases = {Phase.IMPORT: {Metric.VM_PEAK: 7}, Phase.FIRST: {Metric.VM_PEAK: 100_007 + held}}
+        phases = {phase: {Metric.VM_PEAK: 100_007 + held} for phase in Phase}
+        phases[Phase.IMPORT] = {Metric.VM_PEAK: 7}
         return {gauge: Reading(self.outcome, phases, 4) for gauge in gauges}
 
 
@@ -453,7 +511,7 @@ def test_an_interrupted_campaign_goes_on_where_it_stopped(
 
     # Every answer was asked for once, and is there once.
     assert probes.asked == 3 + 14
-    assert len({did(row) for row in record.trials}) == len(record.trials) == 14
+    assert len({row.key for row in record.trials}) == len(record.trials) == 14
     assert made().run() == record
     assert probes.asked == 3 + 14
 
@@ -486,6 +544,25 @@ def test_a_model_that_was_converted_anew_is_not_compared(
 
     with pytest.raises(CampaignError, match="the converted model of small is another one by now"):
         made().run()
+
+
+def test_what_was_judged_by_another_tolerance_is_not_gone_on_with(
+    made: Callable[[], Campaign], probes: Probes
+) -> None:
+    probes.stop_at = 4
+    with pytest.raises(KeyboardInterrupt):
+        made().run()
+    probes.stop_at = None
+    before = made()
+    wider = {
+        name: {
+            gauge: one.widened(GaugeTolerance(Tolerance(), Tolerance(32 * KIB))) for gauge, one in own.items()
+        }
+        for name, own in before.catalog.network_tolerances.items()
+    }
+
+    with pytest.raises(CampaignError, match=r"tolerance of small-\S+ with pages is another one by now"):
+        replace(before, catalog=replace(before.catalog, network_tolerances=wider)).run()
 
 
 def test_the_data_names_no_folder_of_this_machine(made: Callable[[], Campaign], tmp_path: Path) -> None:

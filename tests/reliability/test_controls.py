@@ -93,5 +93,16 @@ def test_filter_is_named_as_the_cause_only_where_there_is_one(
     assert "seccomp" not in found("aslr", refused, surroundings).found
 
 
+def test_without_a_child_its_surroundings_are_still_told(
+    witness: Witness, surroundings: Surroundings
+) -> None:
+    (unasked, *others) = controls.findings_unasked("failed in import: no /proc", surroundings)
+
+    assert (unasked.name, unasked.state) == ("controls", State.BROKEN)
+    assert "failed in import: no /proc" in unasked.found
+    assert [one.name for one in others] == ["hardware", "memory", "cpus", "rights"]
+    assert others == list(controls.findings(witness, surroundings)[-4:])
+
+
 def test_only_what_makes_figures_less_exact_is_no_longer_trusted() -> None:
     assert [state.trusted for state in State] == [True, True, False, False]

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from ncnn_peakmem import catalog
+from ncnn_peakmem.baselines import VerdictKind
 from ncnn_peakmem.measurement import Gauge, Metric, Outcome, OutcomeKind, Phase, Reading
 from ncnn_peakmem.reliability import yardstick
 from ncnn_peakmem.reliability.finding import State
 from ncnn_peakmem.reliability.repetition import spreads
 from ncnn_peakmem.reliability.resolution import CONFIRMATIONS, LARGEST, SMALLEST, Resolution, resolve
-from ncnn_peakmem.tolerance import Tolerance
+from ncnn_peakmem.tolerance import GaugeTolerance, Tolerance
 
 ROOT = Path(__file__).parents[2]
 FLOOR = 1 << 22
@@ -71,7 +72,7 @@ class Builds:
 
 
 def resolved(builds: Builds, phase: Phase = Phase.STEADY) -> Resolution:
-    return resolve(Gauge.PAGES, phase, pages(0, 0), yardstick.USUAL.single, builds.read)
+    return resolve(Gauge.PAGES, phase, pages(0, 0), pages(0, 0), yardstick.USUAL.single, builds.read)
 
 
 def test_smallest_size_above_the_tolerance_is_found() -> None:
@@ -91,7 +92,12 @@ def test_size_that_is_seen_once_is_not_seen() -> None:
 
 def test_growth_in_another_phase_is_nothing_seen() -> None:
     found = resolve(
-        Gauge.PAGES, Phase.STEADY, pages(0, 0), yardstick.USUAL.single, lambda _: pages(1 << 20, 0)
+        Gauge.PAGES,
+        Phase.STEADY,
+        pages(0, 0),
+        pages(0, 0),
+        yardstick.USUAL.single,
+        lambda _: pages(1 << 20, 0),
     )
 
     assert found.seen is None
@@ -106,9 +112,41 @@ def test_gauge_that_is_blinder_than_its_tolerance_is_degraded() -> None:
 
 
 def test_tolerance_larger_than_what_is_tried_is_no_fault() -> None:
-    found = Resolution(Gauge.DEPLOYED, Phase.STEADY, 16 << 20, None)
+    found = Resolution(Gauge.DEPLOYED, Phase.STEADY, 16 << 20, 32 << 20, None)
 
     assert found.state is State.OK
+
+
+def test_sizes_within_the_tolerance_are_not_tried() -> None:
+    wide = {Gauge.PAGES: GaugeTolerance(Tolerance(LARGEST), Tolerance(LARGEST))}
+    builds = Builds()
+
+    found = resolve(Gauge.PAGES, Phase.STEADY, pages(0, 0), pages(0, 0), wide, builds.read)
+
+    assert (found.tolerance, found.stated, found.seen) == (LARGEST, 2 * LARGEST, None)
+    assert builds.asked == []
+
+
+@pytest.mark.parametrize(
+    ("again", "verdict"), [(1 << 20, VerdictKind.REGRESSED), (-1 << 20, VerdictKind.IMPROVED)]
+)
+def test_control_that_is_judged_a_change_tells_nothing_of_growth(again: int, verdict: VerdictKind) -> None:
+    builds = Builds()
+
+    found = resolve(
+        Gauge.PAGES, Phase.STEADY, pages(0, 0), pages(0, again), yardstick.USUAL.single, builds.read
+    )
+
+    assert (found.control, found.seen, found.state) == (verdict, None, State.DEGRADED)
+    assert builds.asked == []
+
+
+def test_growth_is_stated_for_the_figure_that_may_move_most() -> None:
+    tolerance = Tolerance(16384, 0.5)
+
+    assert tolerance.certainly_seen([100_000, 8192]) == 100_000
+    assert tolerance.certainly_seen([]) == tolerance.certainly_seen([8192]) == 32768
+    assert Tolerance().certainly_seen([1 << 30]) == 512
 
 
 def test_sizes_are_doubled_from_the_smallest_to_the_largest() -> None:

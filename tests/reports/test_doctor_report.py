@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from ncnn_peakmem.baselines import VerdictKind
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import Gauge, Metric, Phase
 from ncnn_peakmem.reliability.cost import Cost
@@ -36,14 +37,14 @@ def diagnosis() -> Diagnosis:
             Spread(Gauge.PAGES, 2, Metric.VM_PEAK, Phase.FIRST, 900 * KIB, 900 * KIB, 32 * KIB),
         ),
         resolutions=(
-            Resolution(Gauge.HEAP, Phase.LOAD_MODEL, 0, 512),
-            Resolution(Gauge.HEAP, Phase.STEADY, 0, 512),
-            Resolution(Gauge.PAGES, Phase.LOAD_MODEL, 16 * KIB, 16 * KIB),
-            Resolution(Gauge.PAGES, Phase.STEADY, 16 * KIB, 32 * KIB),
-            Resolution(Gauge.DEPLOYED, Phase.LOAD_MODEL, 16 << 20, None),
-            Resolution(Gauge.DEPLOYED, Phase.STEADY, 16 << 20, None),
+            Resolution(Gauge.HEAP, Phase.LOAD_MODEL, 0, 512, 512),
+            Resolution(Gauge.HEAP, Phase.STEADY, 0, 512, 512),
+            Resolution(Gauge.PAGES, Phase.LOAD_MODEL, 16 * KIB, 32 * KIB, 16 * KIB),
+            Resolution(Gauge.PAGES, Phase.STEADY, 16 * KIB, 32 * KIB, 32 * KIB),
+            Resolution(Gauge.DEPLOYED, Phase.LOAD_MODEL, 16 << 20, 32 << 20, None),
+            Resolution(Gauge.DEPLOYED, Phase.STEADY, 16 << 20, 32 << 20, None),
         ),
-        costs=(Cost(Gauge.PAGES, 0.21, 0.20), Cost(Gauge.HEAP, 0.5, 0.20)),
+        costs=(Cost(Gauge.PAGES, 0.21, 0.20, 1.05), Cost(Gauge.HEAP, 0.5, 0.20, 2.5)),
     )
 
 
@@ -82,7 +83,7 @@ def test_a_diagnosis_reads_from_controls_to_what_they_come_to(diagnosis: Diagnos
         "So  same release, tolerances are those of models.yaml",
         "  heap: a regression of 512 B is seen",
         "  pages: a regression of 32.0 KiB is seen",
-        "  deployed: a regression is seen once it is above the tolerance, 16.00 MiB",
+        "  deployed: nothing up to 4.00 MiB is seen; its tolerance is 16.00 MiB, and more was not tried",
         "  figures of this machine can be trusted as documented",
     ]
 
@@ -105,11 +106,33 @@ def test_noise_beyond_the_tolerance_is_told_with_the_gauge(diagnosis: Diagnosis)
 
 
 def test_gauge_blind_beyond_its_tolerance_is_told(diagnosis: Diagnosis) -> None:
-    blind = Resolution(Gauge.PAGES, Phase.LOAD_MODEL, 16 * KIB, None)
+    blind = Resolution(Gauge.PAGES, Phase.LOAD_MODEL, 16 * KIB, 32 * KIB, None)
 
     told = shown(replace(diagnosis, resolutions=(blind,)))
 
     assert "  pages: a regression of 4.00 MiB is not seen, though the tolerance is 16.0 KiB" in told
+
+
+def test_what_is_told_of_a_tolerance_near_the_largest_size_is_what_its_state_says(
+    diagnosis: Diagnosis,
+) -> None:
+    near = Resolution(Gauge.PAGES, Phase.STEADY, 3 << 20, 6 << 20, None)
+
+    told = shown(replace(diagnosis, resolutions=(near,)))
+
+    assert near.state is State.OK
+    assert (
+        "  pages: nothing up to 4.00 MiB is seen; its tolerance is 3.00 MiB, and more was not tried" in told
+    )
+
+
+def test_control_that_goes_red_is_told_in_place_of_a_size(diagnosis: Diagnosis) -> None:
+    noisy = Resolution(Gauge.PAGES, Phase.STEADY, 0, 512, None, VerdictKind.REGRESSED)
+
+    told = shown(replace(diagnosis, resolutions=(noisy,)))
+
+    assert any(line.startswith("  degraded  pages") and "regressed without" in line for line in told)
+    assert "  pages: the control itself goes red: a build that holds nothing more is judged regressed" in told
 
 
 def test_nothing_of_a_note_makes_figures_less_trusted(diagnosis: Diagnosis) -> None:
@@ -147,7 +170,9 @@ def test_document_has_all_of_it(diagnosis: Diagnosis) -> None:
         "gauge": "deployed",
         "phase": "load_model",
         "tolerance": 16 << 20,
+        "stated": 32 << 20,
         "seen": None,
+        "control": "same",
         "state": "ok",
     }
     assert [cost["ratio"] for cost in document["costs"]] == [1.05, 2.5]

@@ -86,7 +86,7 @@ _INJECTED = (
     type=click.IntRange(0, 1000),
     default=6,
     show_default=True,
-    help="Identical probes of a case with a gauge on the idle machine, and as many on the busy one.",
+    help="Identical probes of a case with a gauge on a machine left alone, and as many on one kept busy.",
 )
 @click.option(
     "--seldom",
@@ -119,7 +119,7 @@ def campaign(
     stored: bool,
     page: Path | None,
 ) -> None:
-    """Count false alarms over identical probes, half of them on a busy machine, and misses over growth.
+    """Count false alarms over identical probes, half of them on a machine kept busy, and misses over growth.
 
     Every answer is added to DATA at once, as a line of JSON. After an interruption the same command goes on
     where it stopped.

@@ -11,7 +11,7 @@ param, weights, input_name, output_name, sizes, loops, *options = sys.argv[1:]
 net = ncnn.Net()
 for option in options:
     name, _, value = option.partition("=")
-    setattr(net.opt, name, value == "1")
+    setattr(net.opt, name, int(value))
 net.load_param(param)
 net.load_model(weights)
 

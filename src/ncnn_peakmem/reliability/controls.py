@@ -19,6 +19,22 @@ _PYTHONS_OWN = {"LC_CTYPE"}
 
 def findings(witness: Witness, around: Surroundings) -> tuple[Finding, ...]:
     """All that can be said of a child and its surroundings, in the order in which it is shown."""
+    return (*_of_child(witness, around), *_of_surroundings(around))
+
+
+def findings_unasked(cause: str, around: Surroundings) -> tuple[Finding, ...]:
+    """What can be said where no child could be asked, for that cause."""
+    unasked = Finding(
+        "controls",
+        State.BROKEN,
+        f"cannot be asked: the child that was to tell {cause}",
+        "nothing is known of ASLR, THP, tunables, pinning, clear_refs, the environment and compiled modules",
+        "see to the cause; where /proc is another PID namespace's, mount it anew",
+    )
+    return (unasked, *_of_surroundings(around))
+
+
+def _of_child(witness: Witness, around: Surroundings) -> tuple[Finding, ...]:
     return (
         _aslr(witness, around),
         _thp(witness),
@@ -27,11 +43,11 @@ def findings(witness: Witness, around: Surroundings) -> tuple[Finding, ...]:
         _clear_refs(witness),
         _environment(witness),
         _compiled(witness),
-        _hardware(around),
-        _memory(around),
-        _cpus(around),
-        _rights(around),
     )
+
+
+def _of_surroundings(around: Surroundings) -> tuple[Finding, ...]:
+    return (_hardware(around), _memory(around), _cpus(around), _rights(around))
 
 
 def _aslr(witness: Witness, around: Surroundings) -> Finding:
@@ -195,25 +211,25 @@ def heap_recorded() -> Finding:
 
 
 def gauge_failed(gauge: str, cause: str) -> Finding:
-    """A gauge that reads nothing here."""
+    """A gauge that reads nothing here, or not every time."""
     advice = "see that memray is installed for this Python and can load here" if gauge == "heap" else ""
     return Finding(
         "memray" if gauge == "heap" else gauge,
         State.BROKEN,
         cause,
-        f"nothing is measured with `{gauge}`",
+        f"no figure of `{gauge}` can be relied on here, and none is told",
         advice or "`ncnn-peakmem measure` with a network of yours may tell more",
     )
 
 
 def cost_failed(cause: str) -> Finding:
-    """A bare script that does not run: there is nothing to compare a probe with."""
+    """A probe or the script beside it does not run: there is nothing to compare."""
     return Finding(
         "cost",
         State.NOTE,
-        f"a plain script with this ncnn fails: {cause}",
+        f"a probe could not be timed beside a plain script: {cause}",
         "the cost of a probe is not told; figures hold",
-        "see that Python can import this ncnn's package and all that it needs",
+        "see to that; a plain script needs this ncnn's package and all that it imports",
     )
 
 

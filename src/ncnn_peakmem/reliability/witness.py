@@ -9,7 +9,8 @@ from pathlib import Path
 from ncnn_peakmem.measurement import Phase
 from ncnn_peakmem.network import ModelFiles
 from ncnn_peakmem.probe import Conditions, Job
-from ncnn_peakmem.probe.launcher import PAGE_GRANULAR_MALLOC, Child
+from ncnn_peakmem.probe.controls import PAGE_GRANULAR_MALLOC
+from ncnn_peakmem.probe.launcher import Child
 from ncnn_peakmem.probe.process_status import cpus, randomised, reset_vm_hwm
 from ncnn_peakmem.reliability.injection import standing_in
 from ncnn_peakmem.runtimes import Runtime

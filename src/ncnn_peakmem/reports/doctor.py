@@ -143,6 +143,8 @@ def _by_gauge(diagnosis: Diagnosis) -> Iterator[tuple[Gauge, list[Resolution]]]:
 
 
 def _seen(resolution: Resolution) -> str:
+    if not resolution.quiet:
+        return f"{resolution.control} without"
     return quantity.size(resolution.seen) if resolution.seen else f"none up to {quantity.size(LARGEST)}"
 
 
@@ -170,10 +172,14 @@ def _conclusion(diagnosis: Diagnosis) -> Iterator[Text]:
 def _meaning(diagnosis: Diagnosis, gauge: Gauge, found: Sequence[Resolution]) -> str:
     sizes = [one.seen for one in found]
     tolerance = max(one.tolerance for one in found)
-    if None not in sizes:
+    red = [one.control for one in found if not one.quiet]
+    if red:
+        told = f"the control itself goes red: a build that holds nothing more is judged {red[0]}"
+    elif None not in sizes:
         told = f"a regression of {quantity.size(max(size or 0 for size in sizes))} is seen"
-    elif tolerance >= LARGEST:
-        told = f"a regression is seen once it is above the tolerance, {quantity.size(tolerance)}"
+    elif all(one.beyond for one in found if one.seen is None):
+        told = f"nothing up to {quantity.size(LARGEST)} is seen; "
+        told += f"its tolerance is {quantity.size(tolerance)}, and more was not tried"
     else:
         told = f"a regression of {quantity.size(LARGEST)} is not seen, though the tolerance is "
         told += quantity.size(tolerance)

@@ -4,7 +4,7 @@ from ncnn_peakmem.reliability.campaign.campaign import LOOPS, Campaign
 from ncnn_peakmem.reliability.campaign.data_file import CampaignError, DataFile, Record
 from ncnn_peakmem.reliability.campaign.load import LoadEnded
 from ncnn_peakmem.reliability.campaign.plan import Block, Plan, Task
-from ncnn_peakmem.reliability.campaign.tally import IdenticalCount, InjectedCount, Tally
+from ncnn_peakmem.reliability.campaign.tally import GaugeCount, IdenticalCount, InjectedCount, Tally
 from ncnn_peakmem.reliability.campaign.trial import Anchor, Part, Setting, Subject, Trial
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Campaign",
     "CampaignError",
     "DataFile",
+    "GaugeCount",
     "IdenticalCount",
     "InjectedCount",
     "LoadEnded",

@@ -20,7 +20,7 @@ from ncnn_peakmem.probe import Conditions
 from ncnn_peakmem.reliability import injection
 from ncnn_peakmem.reliability.campaign.data_file import CampaignError, DataFile, Record
 from ncnn_peakmem.reliability.campaign.load import Load, load
-from ncnn_peakmem.reliability.campaign.plan import Block, Plan, Task, did
+from ncnn_peakmem.reliability.campaign.plan import Block, Plan, Task
 from ncnn_peakmem.reliability.campaign.trial import (
     Anchor,
     Part,
@@ -67,8 +67,8 @@ class Campaign:
             ScratchFolder() as scratch,
         ):
             anchors = dict(before.anchors)
-            planned = {task.done_by for block in self.plan.blocks for task in block.tasks}
-            done = {did(trial) for trial in before.trials} & planned
+            planned = {task.key for block in self.plan.blocks for task in block.tasks}
+            done = {trial.key for trial in before.trials} & planned
             if self.plan.repeats:
                 self._anchor_identical(anchors, done, scratch.path)
             for block in self.plan.blocks:
@@ -89,7 +89,7 @@ class Campaign:
     def _judge_block(
         self, block: Block, anchors: dict[Subject, Anchor], done: set[tuple[object, ...]], folder: Path
     ) -> None:
-        tasks = [task for task in block.tasks if task.done_by not in done]
+        tasks = [task for task in block.tasks if task.key not in done]
         if not tasks:
             return
         with load() if block.loaded else nullcontext(Load()) as busy:
@@ -98,16 +98,22 @@ class Campaign:
                 trial = self._judged(task, self._anchored(task, anchors, folder), folder)
                 busy.check()
                 self.data.add(trial)
-                done.add(did(trial))
+                done.add(trial.key)
 
     def _anchored(self, task: Task, anchors: dict[Subject, Anchor], folder: Path) -> Anchor:
         """The first reading of what the task is about, taken now where there is none yet."""
+        tolerance = self.catalog.tolerances(task.case.network, task.case.threads)[task.gauge].same_release
         known = anchors.get(task.subject)
         if known is not None:
             if known.model != self._model(task.case).digest:
                 raise CampaignError(
                     f"{self.data.path}: the converted model of {task.case.network} is another one by now "
                     "(another pnnx, builder or file): name a new file"
+                )
+            if known.tolerance != tolerance:
+                raise CampaignError(
+                    f"{self.data.path}: the tolerance of {task.case.id} with {task.gauge} is "
+                    "another one by now than its probes were judged by: name a new file, or set it as it was"
                 )
             return known
         load_average = os.getloadavg()[0]
@@ -117,14 +123,13 @@ class Campaign:
             raise CampaignError(
                 f"{task.case.id} cannot be measured: {task.gauge} {in_words(reading.outcome)}"
             )
-        tolerances = self.catalog.tolerances(task.case.network, task.case.threads)
         anchor = Anchor(
             part=task.part,
             case=task.case.id,
             gauge=task.gauge,
             threads=task.case.threads,
             model=measured.model,
-            tolerance=tolerances[task.gauge].same_release,
+            tolerance=tolerance,
             figures=judged_figures(task.gauge, reading),
             loops=reading.loops,
             settled_at=reading.settled_at,

@@ -6,13 +6,15 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from ncnn_peakmem import bounded_file, whole_file
+from ncnn_peakmem.machine import MachineClass
+from ncnn_peakmem.network import Loops
 from ncnn_peakmem.reliability.campaign.trial import Anchor, Setting, Subject, Trial
 
 SCHEMA = 1
@@ -98,8 +100,8 @@ class DataFile:
                 found = Record(setting, {}, ())
             if found.setting != setting:
                 raise CampaignError(
-                    f"{self.path}: its campaign was run in another setting (ncnn {found.setting.ncnn} on "
-                    f"{found.setting.machine.id}): name a new file, or go on there"
+                    f"{self.path}: its campaign was run in another setting "
+                    f"({_differing(found.setting, setting)}): name a new file, or go on there"
                 )
             yield found
 
@@ -132,6 +134,22 @@ class DataFile:
 
     def _wrong(self, number: int, reason: str) -> CampaignError:
         return CampaignError(f"{self.path}:{number}: {reason}")
+
+
+def _differing(there: Setting, here: Setting) -> str:
+    """The fields that two settings differ in, each with both values."""
+    pairs = ((field.name, getattr(there, field.name), getattr(here, field.name)) for field in fields(Setting))
+    return ", ".join(
+        f"{name} {_in_words(before)}, now {_in_words(now)}" for name, before, now in pairs if before != now
+    )
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, MachineClass):
+        return value.id
+    if isinstance(value, Loops):
+        return f"{value.minimum} to {value.maximum}, settling {value.settle_factor:g}"
+    return str(value) or "unknown"
 
 
 def _line(row: Setting | Anchor | Trial) -> bytes:

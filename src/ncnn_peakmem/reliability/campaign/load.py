@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from ncnn_peakmem.probe import die_with_parent
+from ncnn_peakmem.parent_death import die_with_parent
 
 _SPIN = """\
 print("begun", flush=True)
@@ -71,7 +71,19 @@ def load() -> Iterator[Load]:
     The processes run when the context begins, are gone when it ends, and die with this one however it ends.
     Raises `LoadEnded` where one cannot begin.
     """
-    scripts = [_SPIN] * len(os.sched_getaffinity(0)) + [_DIRTY_MEMORY, _READ_AND_WRITE]
+    with _all_running([_SPIN] * len(os.sched_getaffinity(0)) + [_DIRTY_MEMORY, _READ_AND_WRITE]) as running:
+        yield running
+
+
+@contextmanager
+def hogs(count: int) -> Iterator[Load]:
+    """Keep so many CPUs busy and nothing else; the rest is as with `load`."""
+    with _all_running([_SPIN] * count) as running:
+        yield running
+
+
+@contextmanager
+def _all_running(scripts: Sequence[str]) -> Iterator[Load]:
     with ExitStack() as stack:
         yield Load(tuple(stack.enter_context(_running(script)) for script in scripts))
 

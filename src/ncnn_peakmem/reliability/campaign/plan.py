@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.measurement import Gauge, Phase
-from ncnn_peakmem.reliability.campaign.trial import Part, Subject, Trial
+from ncnn_peakmem.reliability.campaign.trial import Part, Subject
 
 PHASES = (Phase.LOAD_PARAM, Phase.LOAD_MODEL, Phase.FIRST, Phase.STEADY, Phase.UNLOAD)
 """The phases that a network can grow in."""
@@ -40,14 +40,9 @@ class Task:
         return Subject(self.part, self.case.id, self.gauge)
 
     @property
-    def done_by(self) -> tuple[object, ...]:
-        """What a trial that did it has in its `did`."""
+    def key(self) -> tuple[object, ...]:
+        """What tells it from all other tasks: the trial that answers it has the same."""
         return (self.subject, self.loaded, self.number, self.phase, self.held_bytes)
-
-
-def did(trial: Trial) -> tuple[object, ...]:
-    """What tells a trial from all others."""
-    return (trial.subject, trial.loaded, trial.number, trial.phase, trial.held_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +71,11 @@ class Plan:
 
     @property
     def blocks(self) -> Iterator[Block]:
-        """All of it: idle and loaded rounds take turns, so that what drifts by the hour meets both."""
+        """All of it: rounds left alone and kept busy take turns, so that what drifts meets both."""
         for number in range(1, self.repeats + 1):
             for loaded in (False, True):
                 yield Block(
-                    f"round {number} of {self.repeats}, {'loaded' if loaded else 'idle'}",
+                    f"round {number} of {self.repeats}, {'kept busy' if loaded else 'left alone'}",
                     tuple(self._round(number, loaded=loaded)),
                     loaded,
                 )

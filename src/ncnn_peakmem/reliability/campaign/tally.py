@@ -10,6 +10,7 @@ from ncnn_peakmem.baselines import VerdictKind
 from ncnn_peakmem.measurement import Gauge, Metric, Phase
 from ncnn_peakmem.reliability.campaign.data_file import Record
 from ncnn_peakmem.reliability.campaign.trial import Anchor, Part, Trial
+from ncnn_peakmem.reliability.resolution import is_seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class IdenticalCount:
 
 @dataclass(frozen=True, slots=True)
 class InjectedCount:
-    """What so many bytes held from a phase on came to, over cases: `seen` of `probes` went red.
+    """What so many bytes held from a phase on came to, over cases: `seen` of `probes` went red there.
 
     `due` of them are at or above the stated resolution of their case, and `missed` of these did not.
     """
@@ -45,6 +46,17 @@ class InjectedCount:
     held_bytes: int
     probes: int
     seen: int
+    due: int
+    missed: int
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeCount:
+    """Both answers of one gauge: alarms of so many identical probes, misses of so much growth to be seen."""
+
+    gauge: Gauge
+    identical: int
+    alarms: int
     due: int
     missed: int
 
@@ -85,6 +97,21 @@ class Tally:
         """How many identical probes were judged."""
         return len(self._identical)
 
+    def gauge_counts(self) -> Iterator[GaugeCount]:
+        """By gauge alone."""
+        alarms, misses = self.false_alarms, self.misses
+        for gauge in Gauge:
+            identical = [trial for trial in self._identical if trial.gauge is gauge]
+            due = [trial for trial in self._injected if trial.gauge is gauge and self._due(trial)]
+            if identical or due:
+                yield GaugeCount(
+                    gauge,
+                    identical=len(identical),
+                    alarms=sum(alarm.gauge is gauge for alarm in alarms),
+                    due=len(due),
+                    missed=sum(missed.gauge is gauge for missed in misses),
+                )
+
     @property
     def false_alarms(self) -> tuple[Trial, ...]:
         """Identical probes that a gate would have told as worse, or could not judge."""
@@ -97,8 +124,8 @@ class Tally:
 
     @property
     def misses(self) -> tuple[Trial, ...]:
-        """Injected growth at or above the stated resolution that did not turn its case red."""
-        return tuple(trial for trial in self._injected if self._due(trial) and not _is_seen(trial))
+        """Injected growth at or above the stated resolution that did not turn its case red in its phase."""
+        return tuple(trial for trial in self._injected if self._due(trial) and not self._is_seen(trial))
 
     @property
     def due(self) -> int:
@@ -144,9 +171,9 @@ class Tally:
                 phase,
                 held,
                 probes=len(trials),
-                seen=sum(map(_is_seen, trials)),
+                seen=sum(map(self._is_seen, trials)),
                 due=len(due),
-                missed=sum(not _is_seen(trial) for trial in due),
+                missed=sum(not self._is_seen(trial) for trial in due),
             )
 
     def movements(self) -> Iterator[Movement]:
@@ -172,7 +199,7 @@ class Tally:
     def seen_from(self, gauge: Gauge) -> int | None:
         """The size from which on all growth was seen, in every phase and case; None where none was."""
         trials = [trial for trial in self._injected if trial.gauge is gauge]
-        unseen = max((trial.held_bytes for trial in trials if not _is_seen(trial)), default=0)
+        unseen = max((trial.held_bytes for trial in trials if not self._is_seen(trial)), default=0)
         return min((trial.held_bytes for trial in trials if trial.held_bytes > unseen), default=None)
 
     def conditions(self, *, loaded: bool) -> Conditions | None:
@@ -196,6 +223,15 @@ class Tally:
 
     def _due(self, trial: Trial) -> bool:
         return trial.held_bytes >= self._anchor(trial).resolution
+
+    def _is_seen(self, trial: Trial) -> bool:
+        anchor = self._anchor(trial)
+        red = {
+            phase
+            for phase, metric, difference in trial.differences
+            if difference > anchor.tolerance_for(phase, metric)
+        }
+        return trial.phase is not None and is_seen(trial.phase, trial.verdict, red)
 
     def _identical_count(
         self, gauge: Gauge, threads: int, loaded: bool, trials: list[Trial]
@@ -221,10 +257,6 @@ class Tally:
 
 def _is_alarm(trial: Trial) -> bool:
     return trial.verdict not in {VerdictKind.SAME, VerdictKind.IMPROVED}
-
-
-def _is_seen(trial: Trial) -> bool:
-    return trial.verdict is VerdictKind.REGRESSED
 
 
 def _largest_share(moved: Iterable[tuple[int, int]]) -> float | None:

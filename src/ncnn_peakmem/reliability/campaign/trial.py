@@ -25,17 +25,14 @@ from ncnn_peakmem.tolerance import GaugeTolerance, Tolerance, Tolerances
 Figures = Mapping[Phase, Mapping[Metric, int]]
 """Bytes by phase and judged metric."""
 
-_LEAST_RESOLUTION = 512
-_CERTAIN = 2
-
 
 class Part(StrEnum):
     """What is asked of a probe."""
 
     IDENTICAL = "identical"
-    """The same once more: anything but `same` is a false alarm."""
+    """The same once more: what a gate tells as worse, or cannot judge, is a false alarm."""
     INJECTED = "injected"
-    """A ncnn that holds more: anything but `regressed` is a miss."""
+    """A ncnn that holds more: from the stated resolution on, anything but `regressed` there is a miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +98,10 @@ class Anchor:
 
     @property
     def resolution(self) -> int:
-        """The stated resolution in bytes: to hold so many more must be seen, from whichever phase on.
-
-        Twice the tolerance, because malloc may have some of what is asked for at hand, and at least 512 B.
-        """
-        headline = JUDGED[self.gauge][0]
-        top = max((metrics.get(headline, 0) for metrics in self.figures.values()), default=0)
-        return max(_LEAST_RESOLUTION, _CERTAIN * self.tolerance.bytes_for(top))
+        """The stated resolution in bytes: to hold so many more must be seen, from whichever phase on."""
+        return self.tolerance.certainly_seen(
+            figure for metrics in self.figures.values() for figure in metrics.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +129,11 @@ class Trial:
     def subject(self) -> Subject:
         """Whose later reading it is."""
         return Subject(self.part, self.case, self.gauge)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells it from all other trials: the task that it answers has the same."""
+        return (self.subject, self.loaded, self.number, self.phase, self.held_bytes)
 
     @property
     def differences(self) -> Iterator[tuple[Phase, Metric, int]]:
