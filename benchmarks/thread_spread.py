@@ -154,7 +154,7 @@ def _cases(known: Catalog, networks: Sequence[str], threads: Sequence[int]) -> I
 
 @contextmanager
 def _varied(variation: Variation, threads: int) -> Iterator[None]:
-    """The launcher holds all of this fixed on purpose, so it is changed behind its back."""
+    """The probe holds all of this fixed on purpose, so it is changed behind its back."""
     plain = controls.environment
 
     def environment(count: int, tunables: str | None) -> dict[str, str]:

@@ -107,11 +107,15 @@ _ADVICE: Mapping[Caveat, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a probe ended, why (in words) and in which phase; cause and phase are empty when it is `ok`."""
+    """How a probe ended, why (in words) and in which phase; cause and phase are empty when it is `ok`.
+
+    `hindered`: the machine kept the probe from being made, so that it tells nothing of the case.
+    """
 
     kind: OutcomeKind
     cause: str = ""
     phase: Phase | None = None
+    hindered: bool = False
 
     @property
     def ok(self) -> bool:
@@ -185,6 +189,11 @@ class Measurement:
         """The first outcome that is not `ok`, in the order of the gauges, else `ok`."""
         outcomes = [reading.outcome for reading in self.readings.values()]
         return next((outcome for outcome in outcomes if not outcome.ok), Outcome(OutcomeKind.OK))
+
+    @property
+    def hindrance(self) -> Outcome | None:
+        """The first outcome that is the machine's doing and not the case's."""
+        return next((r.outcome for r in self.readings.values() if r.outcome.hindered), None)
 
     def to_json(self) -> bytes:
         """The measurement as JSON; `from_json` gives it back without loss."""

@@ -24,9 +24,15 @@ class OwnedFolder:
     def __init__(self, parent: Path, prefix: str) -> None:
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            # Whoever removes what nobody owns may see it first: before it is opened, or before it is locked.
+            try:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                self.path.rmdir()
+                raise
             _lock(self._descriptor, fcntl.LOCK_EX)
-            # Whoever was removing what nobody owns may have seen it first.
             if self.path.exists():
                 return
             os.close(self._descriptor)

@@ -10,7 +10,7 @@ from filelock import FileLock
 
 from ncnn_peakmem import whole_file
 from ncnn_peakmem.case import Case
-from ncnn_peakmem.conversion import Cache, ConversionError, convert
+from ncnn_peakmem.conversion import Cache, ConversionError, Stage, convert
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import (
     NO_MODEL,
@@ -25,6 +25,7 @@ from ncnn_peakmem.measurement import (
 from ncnn_peakmem.network import Loops, ModelFiles, Network
 from ncnn_peakmem.probe import Conditions, Job, probe
 from ncnn_peakmem.runtimes import Runtime
+from ncnn_peakmem.termination import raise_if_terminated
 
 # `pages` first: it learns how many loops a case needs, and `heap` can then choose them beforehand.
 _PROBE_ORDER = (Gauge.PAGES, Gauge.HEAP, Gauge.DEPLOYED)
@@ -80,7 +81,7 @@ class Run:
         try:
             model = convert(network, self.cache, self.progress)
         except ConversionError as error:
-            return without_model(case, self.gauges, str(error))
+            return without_model(case, self.gauges, str(error), hindered=error.stage is Stage.CACHE)
         if cause := self.refuse(self.runtime, case, model, network.loops):
             outcome = Outcome(OutcomeKind.OUT_OF_MEMORY, cause, Phase.LOAD_MODEL)
             return Measurement(case.id, model.digest, _unread(self.gauges, outcome))
@@ -102,14 +103,20 @@ def read_gauges(
     job = Job(runtime, model, case.flags, case.threads)
     readings: dict[Gauge, Reading] = {}
     for gauge in (gauge for gauge in _PROBE_ORDER if gauge in gauges):
+        raise_if_terminated()
         readings[gauge] = probe(gauge, job, loops, conditions, loops_hint=loops_seen)
         loops_seen = max(loops_seen, readings[gauge].loops)
     return {gauge: readings[gauge] for gauge in Gauge if gauge in readings}
 
 
-def without_model(case: Case, gauges: Collection[Gauge], cause: str) -> Measurement:
-    """The measurement of a case whose model could not be made: no child ever runs, but the case is told."""
-    outcome = Outcome(OutcomeKind.FAILED, f"conversion: {cause}")
+def without_model(
+    case: Case, gauges: Collection[Gauge], cause: str, *, hindered: bool = False
+) -> Measurement:
+    """The measurement of a case whose model could not be made: no child ever runs, but the case is told.
+
+    `hindered`: it was the machine that kept the model from being made.
+    """
+    outcome = Outcome(OutcomeKind.FAILED, f"conversion: {cause}", hindered=hindered)
     return Measurement(case.id, NO_MODEL, _unread(gauges, outcome))
 
 

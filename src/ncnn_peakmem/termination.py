@@ -33,15 +33,34 @@ def termination_raised() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def note_termination_only() -> None:
+    """Have a SIGTERM raise nothing any more in the context that is open: something else has it unwind."""
+    if signal.getsignal(signal.SIGTERM) is _raise:
+        signal.signal(signal.SIGTERM, _note)
+
+
 def termination_came() -> bool:
-    """Whether `Terminated` was raised in the context that is open."""
+    """Whether SIGTERM came in the context that is open."""
     return signal.getsignal(signal.SIGTERM) is _pass_over
+
+
+def raise_if_terminated() -> None:
+    """Raise `Terminated` again, for whoever is about to begin something though SIGTERM came.
+
+    Python passes over what is raised while it collects garbage or runs a `__del__`.
+    """
+    if termination_came():
+        raise Terminated
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    _note(number, frame)
+    raise Terminated
+
+
+def _note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    signal.signal(signal.SIGTERM, _pass_over)
 
 
 def _pass_over(number: int, frame: FrameType | None) -> None:
     """It is known already."""
-
-
-def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    signal.signal(signal.SIGTERM, _pass_over)
-    raise Terminated

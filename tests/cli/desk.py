@@ -91,7 +91,7 @@ class Desk:
         BaselineStore(self.folder / "baselines").update(figures)
 
 
-Desks = Callable[[Mapping[str, Makes]], Desk]
+Desks = Callable[..., Desk]
 
 RISE: Mapping[str, Makes] = {
     "20210101": 10 * MIB,

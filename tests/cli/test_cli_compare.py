@@ -271,6 +271,31 @@ def test_ctrl_c_is_no_regression(ncnn_peakmem: Program, stand_in: Callable[..., 
     assert "interrupted" in finished.stderr
 
 
+def test_what_a_killed_one_kept_is_swept_by_the_next(
+    ncnn_peakmem: Program,
+    stand_in: Callable[..., Runtime],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    module = stand_in().module
+    plain = module.read_text()
+    module.write_text(plain + "\nimport posix\nposix.kill(posix.getppid(), 9)\n")
+    build = module.parents[1]
+
+    killed = ncnn_peakmem("compare", "installed", build, "--gauge", "heap")
+    left = list(temporary.iterdir())
+    module.write_text(plain)
+    finished = ncnn_peakmem("compare", "installed", build, "--gauge", "heap")
+
+    assert killed.returncode == -9
+    assert left
+    assert finished.returncode in {0, 1}, finished.stderr
+    assert list(temporary.iterdir()) == []
+
+
 def test_previous_is_the_release_before_the_newer_one(
     ncnn_peakmem: Program,
     stand_in: Callable[..., Runtime],

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from ncnn_peakmem.conversion import Cache, convert
 from ncnn_peakmem.network import ModelFiles, Network, OnnxFile
+from tests.onnx_reference import evaluator_of
 
 Array = npt.NDArray[np.float32]
 Sizes = Sequence[int | str]
@@ -85,7 +85,7 @@ def run_ncnn(tmp_path_factory: pytest.TempPathFactory) -> RunNcnn:
 @pytest.fixture(scope="session")
 def reference() -> Callable[[Path, Sequence[Array]], list[Array]]:
     def evaluate(model: Path, values: Sequence[Array]) -> list[Array]:
-        evaluator = ReferenceEvaluator(str(model))
+        evaluator = evaluator_of(model)
         results = evaluator.run(None, dict(zip(evaluator.input_names, values, strict=True)))
         return [np.asarray(result, np.float32).ravel() for result in results]
 

@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from ncnn_peakmem import machine, runtimes
 from tests.fixtures.conftest import MODELS, Finished, Project
+from tests.processes import assert_nobody_works_in
 
 STOPPING = """
 import os, signal
@@ -51,6 +50,19 @@ def between(real):
 Child.command, whole_file.write = between(Child.command), between(whole_file.write)
 """
 """Sends a signal at the n-th step of a child, or write of a file, that begins or ends."""
+
+TIMED = """
+import os, signal
+number, seconds = getattr(signal, os.environ["STOP_BY"]), float(os.environ["STOP_AFTER"])
+
+def pytest_sessionstart():
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), number))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+def pytest_unconfigure():
+    signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+"""Sends a signal some time after the session began, whatever goes on then."""
 
 
 @dataclass
@@ -119,22 +131,6 @@ class Session(Project):
     def drafts(self) -> list[Path]:
         """Files that were begun and never finished."""
         return [path for path in self.folder.rglob(".*") if path.suffix == ".tmp"]
-
-
-def assert_nobody_works_in(folder: Path) -> None:
-    """No process works in the folder, once those that are dying are dead."""
-    left = []
-    for process in psutil.process_iter():
-        try:
-            if Path(process.cwd()).is_relative_to(folder):
-                left.append(process)
-        except psutil.Error:
-            continue
-    _, alive = psutil.wait_procs(left, timeout=60)
-    told = [process.cmdline() for process in alive]
-    for process in alive:
-        process.kill()
-    assert told == []
 
 
 def session_in(folder: Path, param: str) -> Session:

@@ -74,6 +74,40 @@ def test_parent_is_killed(faulty: Faulty, small_model: ModelFiles, tmp_path: Pat
         host.wait()
 
 
+WORK = """\
+import os, sys
+from pathlib import Path
+from ncnn_peakmem.conversion.bench import Bench
+from ncnn_peakmem.conversion.error import Stage
+from ncnn_peakmem.runtimes.process import finish
+tool = ["sh", "-c", f"echo $PPID $$ > {sys.argv[1]}; exec sleep 600"]
+if sys.argv[2] == "converting":
+    Bench("small", Path.cwd(), Path.cwd() / "logs", 600, lambda _: None).run(Stage.CONVERT, tool)
+else:
+    finish(tool, 600, os.environ)
+"""
+
+
+@pytest.mark.fault("the parent is killed while converting", "the stage under way ends with it")
+@pytest.mark.fault("the parent is killed while installing a release", "pip ends with it")
+@pytest.mark.parametrize("work", ["converting", "installing"])
+def test_parent_of_a_tool_is_killed(tmp_path: Path, work: str) -> None:
+    fifo = tmp_path / "told"
+    os.mkfifo(fifo)
+    parent = subprocess.Popen([sys.executable, "-c", WORK, str(fifo), work], cwd=tmp_path)
+    try:
+        ((pid, tool),) = told(fifo, 1)
+        assert pid == parent.pid
+    finally:
+        parent.kill()
+        parent.wait()
+
+    ended = gone([tool])
+    if not ended:
+        os.kill(tool, signal.SIGKILL)
+    assert ended
+
+
 @pytest.mark.fault(
     "a whole run is killed: the parent of two xdist workers gets SIGKILL while both measure",
     "no worker and no child is left",

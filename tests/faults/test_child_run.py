@@ -17,7 +17,7 @@ from ncnn_peakmem.probe import Conditions
 from ncnn_peakmem.reliability import injection
 from ncnn_peakmem.run import Run
 from tests.faults.conftest import Cgroup, Clock
-from tests.fixtures.conftest import MODELS
+from tests.models_file import models_file
 
 FAULTY_NET = """
 import posix
@@ -41,11 +41,9 @@ CAREFREE = Conditions()
 def gate(tmp_path: Path, small_param: Path) -> Callable[..., Gate]:
     """A gate over three networks on a ncnn that does `act` while it loads the second one."""
     (tmp_path / "poisoned.param").write_text(small_param.read_text().replace("conv1", "poisoned"))
-    networks = (
-        "before: {param: small.param}\n  faulty: {param: poisoned.param}\n  after: {param: small.param}"
-    )
-    text = MODELS.replace("small: {param: small.param}\n  other: {param: small.param}", networks)
-    (tmp_path / "models.yaml").write_text(text.replace("networks: [small]", "networks: [before]"))
+    networks = {"before": "small.param", "faulty": "poisoned.param", "after": "small.param"}
+    text = models_file({"pair": "{networks: all, axes: [lightmode]}"}, networks=networks)
+    (tmp_path / "models.yaml").write_text(text)
 
     def make(act: str, conditions: Conditions = CAREFREE) -> Gate:
         body = FAULTY_NET.format(act="\n".join(f"            {line}" for line in act.splitlines()))

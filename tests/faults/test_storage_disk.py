@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -57,9 +58,17 @@ def make_read_only(session: Session, *folders: Path) -> None:
     session.wrapper = in_namespace("\n".join(setup))
 
 
-@pytest.fixture
-def updated(session: Session) -> Session:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The baselines that `--peakmem-update` wrote once for the sessions of all tests."""
+    session = session_in(tmp_path_factory.mktemp("updated"), SMALL_PARAM)
     assert session.pytest("--peakmem-update").code == 0
+    return session.folder / "baselines"
+
+
+@pytest.fixture
+def updated(session: Session, written: Path) -> Session:
+    shutil.copytree(written, session.folder / "baselines")
     return session
 
 

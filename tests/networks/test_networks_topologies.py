@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from ncnn_peakmem.networks import TOPOLOGIES, build, source_digest
+from tests.onnx_reference import evaluator_of
 
 ALL = list(TOPOLOGIES)
 SMALL = ["resnet18", "shufflenet_v2", "mobilenet_v1", "mobilenet_v2"]
@@ -171,7 +171,7 @@ def test_weights_depend_on_the_name() -> None:
     [pytest.param(name, marks=[] if name in SMALL else [pytest.mark.slow]) for name in ALL],
 )
 def test_activations_neither_vanish_nor_explode(name: str) -> None:
-    evaluator = ReferenceEvaluator(build(name))
+    evaluator = evaluator_of(build(name))
     random = np.random.default_rng(7)
     outputs = []
     for _ in range(2):

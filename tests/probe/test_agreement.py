@@ -16,7 +16,7 @@ from ncnn_peakmem.conversion import Cache, convert
 from ncnn_peakmem.measurement import Gauge, Metric
 from ncnn_peakmem.network import BuiltIn, Loops, ModelFiles, Network
 from ncnn_peakmem.probe import Conditions, Job, probe
-from ncnn_peakmem.probe.launcher import PAGE_GRANULAR_MALLOC
+from ncnn_peakmem.probe.controls import PAGE_GRANULAR_MALLOC
 
 NETWORKS = ("mobilenet_v1", "mobilenet_v2", "resnet18")
 LOOPS = Loops(minimum=12, maximum=12)

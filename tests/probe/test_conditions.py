@@ -11,6 +11,7 @@ import pytest
 from ncnn_peakmem.measurement import Caveat, Gauge
 from ncnn_peakmem.probe import (
     Conditions,
+    controls,
     launcher,
     process_gauge,
 )
@@ -72,7 +73,7 @@ def test_controls_hold_in_the_child(measure: Measure, tmp_path: Path) -> None:
 
 
 def test_controls_that_cannot_be_had_are_caveats(measure: Measure, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launcher, "_controls", lambda *_: lambda: None)
+    monkeypatch.setattr(controls, "before_exec", lambda *_: lambda: None)
     monkeypatch.setattr(process_gauge, "reset_vm_hwm", lambda _: False)
 
     reading = measure(Gauge.PAGES, conditions=Conditions(cpu=min(os.sched_getaffinity(0))))

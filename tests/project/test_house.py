@@ -17,6 +17,7 @@ FLOORS = (
         "measurement",
         "network",
         "owned_folder",
+        "parent_death",
         "termination",
         "tolerance",
         "whole_file",

@@ -9,7 +9,8 @@ import pytest
 
 from ncnn_peakmem import runtimes
 from ncnn_peakmem.network import ModelFiles
-from ncnn_peakmem.probe import Conditions, launcher
+from ncnn_peakmem.probe import Conditions
+from ncnn_peakmem.probe import controls as probe_controls
 from ncnn_peakmem.reliability import controls, witness
 from ncnn_peakmem.reliability.finding import State
 from ncnn_peakmem.reliability.surroundings import Surroundings
@@ -52,7 +53,7 @@ def test_tunables_that_nobody_obeys_are_seen(
 def test_controls_that_are_not_applied_are_seen(
     model: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "_controls", lambda *_: lambda: None)
+    monkeypatch.setattr(probe_controls, "before_exec", lambda *_: lambda: None)
     everywhere = Conditions(cpu=1023)
 
     seen = witness.call(runtimes.installed(), model, everywhere, tmp_path)

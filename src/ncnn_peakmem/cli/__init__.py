@@ -6,6 +6,8 @@ Exit codes: 0 same or better (or measured), 1 regressed (`doctor`: figures are n
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
 from importlib import import_module
 from typing import Any
@@ -46,10 +48,14 @@ class _Commands(click.Group):
             ctx.exit(stop_code(stop))
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except OSError as error:
-            # A disk or a folder that cannot be used: where, and why, is all there is to say.
-            raise CouldNotMeasure(whole_file.in_words(error)) from error
-        except Exception:  # noqa: BLE001
+        except BrokenPipeError:
+            # Nobody reads on. Python would say so, with a code of its own, once it flushes what is left.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(COULD_NOT_MEASURE)
+        except Exception as error:
+            if isinstance(error, OSError) and whole_file.is_for_people(error):
+                # Where, and why, is all there is to say.
+                raise CouldNotMeasure(whole_file.in_words(error)) from error
             traceback.print_exc()
             ctx.exit(COULD_NOT_MEASURE)
 

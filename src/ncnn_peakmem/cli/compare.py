@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from ncnn_peakmem.cli.selection import case_option, profile_option, select
 from ncnn_peakmem.conversion import Cache
 from ncnn_peakmem.gate import Gate
 from ncnn_peakmem.measurement import Gauge, MeasurementSet
+from ncnn_peakmem.owned_folder import ScratchFolder
 from ncnn_peakmem.probe import Conditions
 from ncnn_peakmem.reports import RunReport, json_report, markdown, terminal
 from ncnn_peakmem.run import Run
@@ -127,15 +127,15 @@ def _compare_builds(
     cache = Cache(cache_dir)
     with (
         Console(stderr=True).status("starting") as status,
-        tempfile.TemporaryDirectory(prefix="ncnn-peakmem-compare-") as folder,
+        ScratchFolder() as scratch,
         told_as(CouldNotMeasure, runtimes.RuntimeNotFound),
     ):
         # Each may be named in terms of the other, but not both.
         newer = runtimes.resolve(new, cache.root, status.update, note=noted)
         older = runtimes.resolve(old, cache.root, status.update, before=newer.release)
         conditions = Conditions(known.step_timeout_seconds, cpu=min(os.sched_getaffinity(0)))
-        run = Run(Path(folder), newer, machine.detect(), gauges, conditions, cache, status.update)
-        gate = Gate(run, known, BaselineStore(Path(folder, "none")), against=older)
+        run = Run(scratch.path, newer, machine.detect(), gauges, conditions, cache, status.update)
+        gate = Gate(run, known, BaselineStore(scratch.path / "none"), against=older)
         for number, case in enumerate(cases):
             status.update(f"{number} of {len(cases)} cases compared, now {case.id}")
             gate.judge(case)

@@ -17,6 +17,7 @@ from typing import NoReturn
 import psutil
 
 from ncnn_peakmem.conversion.error import ConversionError, Stage
+from ncnn_peakmem.parent_death import die_with_parent
 
 Progress = Callable[[str], None]
 
@@ -82,7 +83,10 @@ class Bench:
 
 
 def _limits(memory_bytes: int) -> Callable[[], None]:
-    """What a stage holds itself to: a model of a few bytes can ask for any amount of memory or disk."""
+    """What a stage holds itself to: a model of a few bytes can ask for any amount of memory or disk.
+
+    Its time limit is its parent's to keep, so it does not outlive that.
+    """
     limits = {
         resource.RLIMIT_DATA: max(memory_bytes, _LEAST_MEMORY_BYTES),
         resource.RLIMIT_FSIZE: _MOST_FILE_BYTES,
@@ -91,6 +95,7 @@ def _limits(memory_bytes: int) -> Callable[[], None]:
     allowed = {kind: resource.getrlimit(kind)[1] for kind in limits}
 
     def apply() -> None:
+        die_with_parent()
         for kind, limit in limits.items():
             hard = allowed[kind]
             limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)

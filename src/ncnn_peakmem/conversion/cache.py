@@ -27,6 +27,7 @@ import filelock
 import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
+from ncnn_peakmem import whole_file
 from ncnn_peakmem.conversion.bench import Progress
 from ncnn_peakmem.conversion.ncnn_files import model_digest
 from ncnn_peakmem.network import InputBlob, ModelFiles
@@ -183,7 +184,7 @@ class Cache:
             if place.exists():
                 place.rename(_beside(place))
             partial.rename(place)
-            _flush_folder(place.parent)
+            whole_file.flush_folder(place.parent)
         finally:
             _sweep_beside(place)
         progress(f"{key.network}: converted in {time.monotonic() - began:.0f} s")
@@ -263,12 +264,4 @@ def _flush(folder: Path) -> None:
     for file in folder.iterdir():
         with file.open("rb") as content:
             os.fsync(content.fileno())
-    _flush_folder(folder)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    whole_file.flush_folder(folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from ncnn_peakmem import bounded_file
+from ncnn_peakmem import bounded_file, whole_file
 from ncnn_peakmem.conversion.bench import Bench
 from ncnn_peakmem.conversion.error import Stage
 from ncnn_peakmem.network import Shape
@@ -126,6 +126,4 @@ def _recall(folder: Path) -> _Memo | None:
 
 
 def _remember(folder: Path, memo: _Memo) -> None:
-    draft = folder / f"memo.{os.getpid()}"
-    draft.write_bytes(_MEMOS.dump_json(memo))
-    draft.replace(folder / "memo.json")
+    whole_file.write(folder / "memo.json", _MEMOS.dump_json(memo))

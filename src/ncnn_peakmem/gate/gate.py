@@ -100,9 +100,13 @@ class Gate:
         """Measure the case and mark it for `accepted`; empty, or why that is not all well.
 
         A failure never takes the place of figures that the same version has: those stay as they are. Against
-        an older version's figures it is accepted, but told.
+        an older version's figures it is accepted, but told. What the machine did is never accepted: no figure
+        of a later run would be compared with it.
         """
         measured = self.measure(case)
+        if measured.hindrance is not None:
+            told = f"{case.id}   {in_words(measured.hindrance)}"
+            return f"{told}; not accepted, as it is the machine's doing: see to that, and update again"
         found = self.stored.find(case)
         if not fails_anew(measured, found.measurement if found else None):
             whole_file.write(self._kept("accepted", case), b"")

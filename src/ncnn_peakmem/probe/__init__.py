@@ -6,10 +6,10 @@ from ncnn_peakmem.measurement import Gauge, Reading
 from ncnn_peakmem.network import Loops
 from ncnn_peakmem.probe import heap_gauge, process_gauge
 from ncnn_peakmem.probe.job import Job
-from ncnn_peakmem.probe.launcher import Conditions, ProbeEnded, die_with_parent
+from ncnn_peakmem.probe.launcher import Conditions, ProbeEnded
 from ncnn_peakmem.probe.stopwatch import Stopwatch
 
-__all__ = ["Conditions", "Job", "ProbeEnded", "Stopwatch", "die_with_parent", "probe"]
+__all__ = ["Conditions", "Job", "ProbeEnded", "Stopwatch", "probe"]
 
 
 def probe(gauge: Gauge, job: Job, loops: Loops, conditions: Conditions, *, loops_hint: int = 0) -> Reading:

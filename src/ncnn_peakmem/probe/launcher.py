@@ -1,17 +1,14 @@
-"""Starts a child under exact conditions, commands it step by step, and names what became of it."""
+"""Starts a child under exact conditions, commands it step by step, and sees how it ends."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,26 +17,15 @@ from typing import Self
 
 from ncnn_peakmem.measurement import Caveat, Outcome, OutcomeKind, Phase
 from ncnn_peakmem.owned_folder import ScratchFolder
-from ncnn_peakmem.probe import process_status
+from ncnn_peakmem.probe import controls, process_status
+from ncnn_peakmem.probe.ending import Ending, tidy
 from ncnn_peakmem.probe.job import Job
 
-PAGE_GRANULAR_MALLOC = "glibc.malloc.mmap_threshold=4096:glibc.malloc.top_pad=0"
-"""Every block of a page or more is mapped and unmapped by itself, so that none hides in free heap."""
-
-# A second thread that allocates would get an arena of its own: 64 MiB of address space, for a moment
-# 128 MiB, in which all that is held later would go unseen.
-_ONE_ARENA = "glibc.malloc.arena_max=1"
 _CHILD = Path(__file__).with_name("child.py")
 _LOG_BYTES_KEPT = 4096
 _ANSWER_BYTES = 1 << 20
-_CAUSE_CHARACTERS = 600
 _DYING_SECONDS = 10.0
 _REFUSALS = frozenset({OutcomeKind.UNSUPPORTED, OutcomeKind.FAILED, OutcomeKind.OUT_OF_MEMORY})
-_PR_SET_PDEATHSIG = 1
-_PR_SET_THP_DISABLE = 41
-_PERSONALITY_QUERY = 0xFFFFFFFF
-
-_libc = ctypes.CDLL(None)
 
 _undying: list[subprocess.Popen[bytes]] = []
 """Children that the kernel holds on to though they were killed: they end when it lets go of them."""
@@ -72,7 +58,7 @@ class Child:
         self._traced = traced
         self._conditions = conditions
         self._pin = conditions.cpu if job.threads == 1 else None
-        self._environment = _environment(job.threads, tunables)
+        self._environment = controls.environment(job.threads, tunables)
         self._log = b""
         self._answers = b""
 
@@ -83,8 +69,8 @@ class Child:
                 self._start(begun)
                 self._held = begun.pop_all()
         except (OSError, subprocess.SubprocessError) as error:
-            cause = f"the child could not be started: {_tidy(str(error))}"
-            raise ProbeEnded(Outcome(OutcomeKind.FAILED, cause, Phase.IMPORT)) from error
+            cause = f"the child could not be started: {tidy(str(error))}"
+            raise ProbeEnded(Outcome(OutcomeKind.FAILED, cause, Phase.IMPORT, hindered=True)) from error
         return self
 
     def _start(self, begun: ExitStack) -> None:
@@ -102,7 +88,7 @@ class Child:
                 cwd=self._folder,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=_controls(self._pin, self._conditions.memory_limit_bytes),
+                preexec_fn=controls.before_exec(self._pin, self._conditions.memory_limit_bytes),
             )
         begun.callback(self._end)
         assert self._process.stderr is not None
@@ -151,8 +137,8 @@ class Child:
         if word == OutcomeKind.OK and detail.isascii() and detail.isdigit():
             return int(detail)
         if word in _REFUSALS:
-            raise ProbeEnded(self._refusal(OutcomeKind(word), _tidy(detail), phase))
-        raise ProbeEnded(self._breach(f"answered {name} with {_tidy(answer[:40])!r}", phase))
+            raise ProbeEnded(self._ending(phase).refusal(OutcomeKind(word), detail))
+        raise ProbeEnded(self._breach(f"answered {name} with {tidy(answer[:40])!r}", phase))
 
     def status(self, phase: Phase) -> process_status.ProcessStatus:
         """The child's memory at the barrier it waits at."""
@@ -161,7 +147,7 @@ class Child:
         except ProcessLookupError:
             raise ProbeEnded(self._death("waiting", phase)) from None
         except process_status.NotTold as error:
-            raise ProbeEnded(Outcome(OutcomeKind.FAILED, str(error), phase)) from error
+            raise ProbeEnded(Outcome(OutcomeKind.FAILED, str(error), phase, hindered=True)) from error
 
     def caveats(self) -> list[Caveat]:
         """The controls that did not take hold of this child."""
@@ -229,51 +215,19 @@ class Child:
         self._log = (self._log + (chunk or b""))[-_LOG_BYTES_KEPT:]
         return chunk != b""
 
-    def _refusal(self, word: OutcomeKind, detail: str, phase: Phase) -> Outcome:
-        """The outcome of a step that the child itself reports as not done."""
+    def _ending(self, phase: Phase) -> Ending:
+        """What is known of the child when it ends in a phase."""
         self._drain_log()
-        said = _lines(self._log)
-        unknown = next((line for line in said if line.endswith("not exists or registered")), None)
-        if unknown is not None and phase is Phase.LOAD_PARAM:
-            operator = unknown.removeprefix("layer ").partition(" ")[0]
-            return Outcome(OutcomeKind.UNSUPPORTED, f"this ncnn has no layer {operator}", phase)
-        if word is OutcomeKind.FAILED:
-            return self._failure(OutcomeKind.FAILED, _with_log(detail, said), phase)
-        # A MemoryError seldom has a text of its own.
-        return Outcome(word, f"{detail}MemoryError" if detail.endswith(": ") else detail, phase)
+        return Ending(phase, self._log, self._conditions.memory_limit_bytes)
 
     def _breach(self, what: str, phase: Phase) -> Outcome:
-        """The outcome of a child that does not keep to the protocol: what it would say means nothing."""
         self._kill()
-        self._drain_log()
-        return self._failure(OutcomeKind.FAILED, _with_log(f"the child {what}", _lines(self._log)), phase)
+        return self._ending(phase).breach(what)
 
     def _death(self, name: str, phase: Phase) -> Outcome:
-        """The outcome of a child that died, by what the kernel says of it."""
         status = self._exit_status()
-        self._drain_log()
-        said = _lines(self._log)
-        if status is None:
-            return self._failure(OutcomeKind.FAILED, _with_log(f"the child hung up in {name}", said), phase)
-        if status >= 0:
-            cause = _with_log(f"exit status {status} in {name}", said)
-            return self._failure(OutcomeKind.CRASHED, cause, phase)
         starved = process_status.out_of_memory_kills() > self._kills_before
-        if status == -signal.SIGKILL and starved:
-            return Outcome(
-                OutcomeKind.OUT_OF_MEMORY, f"killed by the kernel for want of memory in {name}", phase
-            )
-        if any("bad_alloc" in line for line in said):
-            return Outcome(OutcomeKind.OUT_OF_MEMORY, _with_log(f"out of memory in {name}", said), phase)
-        cause = _with_log(f"{_signal_name(-status)} in {name}", said)
-        return self._failure(OutcomeKind.CRASHED, cause, phase)
-
-    def _failure(self, kind: OutcomeKind, cause: str, phase: Phase) -> Outcome:
-        """A failure, or what it comes to under a memory limit, where ncnn may return errors or crash."""
-        limit = self._conditions.memory_limit_bytes
-        if limit is None:
-            return Outcome(kind, cause, phase)
-        return Outcome(OutcomeKind.OUT_OF_MEMORY, f"limited to {limit} bytes: {cause}", phase)
+        return self._ending(phase).death(name, status, starved=starved)
 
     def _exit_status(self) -> int | None:
         """How the child ended, or None where it lives on without its wire; it is not waited for long."""
@@ -306,72 +260,6 @@ class Child:
             _undying.append(self._process)
 
 
-def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
-    """Have the kernel send this process a signal once its parent is gone, however the parent went."""
-    _libc.prctl(_PR_SET_PDEATHSIG, by)
-
-
-def _lines(log: bytes) -> list[str]:
-    """What was printed, as text that is safe to show."""
-    return [_tidy(line) for line in log.decode(errors="replace").splitlines()]
-
-
-def _tidy(text: str) -> str:
-    """A text from the child on one line, of a length and in characters that reports can show."""
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    return shown if len(shown) <= _CAUSE_CHARACTERS else f"{shown[:_CAUSE_CHARACTERS]}..."
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        # Most of the real-time signals have no name.
-        return f"signal {number}"
-
-
-def _with_log(cause: str, said: list[str]) -> str:
-    """The cause with the last thing that ncnn printed about it."""
-    last = next((line.strip() for line in reversed(said) if line.strip()), "")
-    return f"{cause} ({last})" if last else cause
-
-
 def _interpreter() -> str:
     """The interpreter itself: a virtual environment's link would only add a lookup to the child."""
     return getattr(sys, "_base_executable", None) or sys.executable
-
-
-def _environment(threads: int, tunables: str | None) -> dict[str, str]:
-    """All that the child's environment holds: its size moves figures more than most regressions do."""
-    environment = {"OMP_NUM_THREADS": str(threads)}
-    if threads > 1:
-        # Threads that spin while they wait take the CPU from those they wait for where it is busy. How they
-        # wait moves no figure.
-        environment["OMP_WAIT_POLICY"] = "passive"
-    if tunables is not None:
-        environment["GLIBC_TUNABLES"] = tunables if threads == 1 else f"{tunables}:{_ONE_ARENA}"
-    if "LD_LIBRARY_PATH" in os.environ:
-        # Some builds of Python find their own library by it alone.
-        environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
-    return environment
-
-
-def _controls(cpu: int | None, memory_limit_bytes: int | None) -> Callable[[], None]:
-    """What the child does to itself between fork and exec; `Child.caveats` tells what did not work."""
-
-    def apply() -> None:
-        die_with_parent()
-        _libc.prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
-        _libc.personality(_libc.personality(_PERSONALITY_QUERY) | process_status.ADDR_NO_RANDOMIZE)
-        if cpu is not None:
-            with suppress(OSError):
-                os.sched_setaffinity(0, {cpu})
-        # Where memory runs out, it is this process that has to go, and not the session that measures it.
-        with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - after fork
-            score.write("1000")
-        if memory_limit_bytes is not None:
-            _, most = resource.getrlimit(resource.RLIMIT_AS)
-            limit = memory_limit_bytes if most == resource.RLIM_INFINITY else min(memory_limit_bytes, most)
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-    return apply

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from ncnn_peakmem.measurement import Caveat, Gauge, Metric, Outcome, OutcomeKind, Phase, Reading
 from ncnn_peakmem.network import Loops
+from ncnn_peakmem.probe.controls import PAGE_GRANULAR_MALLOC
 from ncnn_peakmem.probe.job import Job
-from ncnn_peakmem.probe.launcher import PAGE_GRANULAR_MALLOC, Child, Conditions, ProbeEnded
+from ncnn_peakmem.probe.launcher import Child, Conditions, ProbeEnded
 from ncnn_peakmem.probe.plateau import Plateau
 from ncnn_peakmem.probe.process_status import ProcessStatus, reset_vm_hwm
 

@@ -12,6 +12,9 @@ ADDR_NO_RANDOMIZE = 0x0040000
 
 _FIELD = re.compile(rb"^(PPid|VmPeak|VmSize|VmHWM|VmRSS|RssAnon|THP_enabled):\s+(\d+)", re.MULTILINE)
 
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+"""Where the kernel tells whether any process at all gets huge pages: the word in brackets holds."""
+
 _SIZES = frozenset({b"VmPeak", b"VmSize", b"VmHWM", b"VmRSS", b"RssAnon"})
 
 
@@ -57,8 +60,9 @@ def read_status(pid: int, *, parent: int | None = None) -> ProcessStatus:
         vm_hwm=fields[b"VmHWM"] * 1024,
         vm_rss=fields[b"VmRSS"] * 1024,
         rss_anon=fields[b"RssAnon"] * 1024,
-        # Kernels before 5.0 do not tell; they are taken at the worst.
-        thp_enabled=bool(fields.get(b"THP_enabled", 1)),
+        # The process's own flag says nothing of the kernel's. Kernels before 5.0 do not tell; they are taken
+        # at the worst.
+        thp_enabled=bool(fields.get(b"THP_enabled", 1)) and "[never]" not in _told(HUGE_PAGES),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from ncnn_peakmem import whole_file
 from ncnn_peakmem.runtimes.wheel import Wheel
 
 _LIST: TypeAdapter[list[str]] = TypeAdapter(list[str])
@@ -36,10 +36,7 @@ def remember(cache_folder: Path, versions: Iterable[str]) -> None:
     """Keep the list of releases; other processes see the old list or the new one, never a part."""
     place = _remembered(cache_folder)
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".writing-") as folder:
-        written = Path(folder, place.name)
-        written.write_bytes(_LIST.dump_json(list(versions), indent=1))
-        written.replace(place)
+    whole_file.write(place, _LIST.dump_json(list(versions), indent=1))
 
 
 def remembered(cache_folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from ncnn_peakmem.parent_death import die_with_parent
 from ncnn_peakmem.runtimes.runtime import RuntimeNotFound
 
 
@@ -25,6 +26,7 @@ def finish(
             timeout=timeout_seconds,
             env=environment,
             check=False,
+            preexec_fn=die_with_parent,
         )
     except subprocess.TimeoutExpired:
         raise RuntimeNotFound(f"still not done after {timeout_seconds:g} s") from None

@@ -2,7 +2,8 @@
 
 The whole package brings terminal widgets, IPython's glue and type hints, which takes longer than loading ncnn
 and a small network. Recording needs none of them: they are stood in for while the recorder is loaded and
-begun, and gone before ncnn is imported. A memray that needs more than is here is loaded as a whole.
+begun, and gone before ncnn is imported. What they have to be is known of one version; any other is loaded as
+a whole. That is decided before: an extension once loaded is bound to what it found.
 """
 
 # The recorder needs these as they are; loaded now, they never see a stand-in.
@@ -18,6 +19,7 @@ if MYPY:
 
 _LOADED_FIRST = (contextlib, enum, threading)
 _PACKAGE = "memray"
+_VERSION_FILE = '__version__ = "1.20.0"'
 
 
 class _Nothing:
@@ -68,15 +70,15 @@ _STAND_INS: dict[str, dict[str, object]] = {
 
 def Tracker(path: str) -> object:  # noqa: N802
     """A `memray.Tracker` that records to a new file."""
-    try:
-        return _alone(path)
-    except (ImportError, AttributeError, TypeError):
-        return _whole(path)
+    package = f"{_site()}/{_PACKAGE}"
+    with open(f"{package}/_version.py") as version:  # noqa: PTH123
+        known = version.read().strip() == _VERSION_FILE
+    return _alone(path, package) if known else _whole(path)
 
 
-def _alone(path: str) -> object:
+def _alone(path: str, package: str) -> object:
     absent = [name for name in _STAND_INS if name not in sys.modules]
-    sys.modules[_PACKAGE].__path__ = [f"{_site()}/{_PACKAGE}"]
+    sys.modules[_PACKAGE].__path__ = [package]
     try:
         for name in absent:
             sys.modules[name] = made = type(sys)(name)
@@ -93,8 +95,7 @@ def _alone(path: str) -> object:
 
 def _whole(path: str) -> object:
     sys.path.remove(os.path.dirname(__file__))  # noqa: PTH120
-    for name in [name for name in sys.modules if name.partition(".")[0] == _PACKAGE]:
-        del sys.modules[name]
+    del sys.modules[_PACKAGE]
     import memray
 
     return memray.Tracker(path)
