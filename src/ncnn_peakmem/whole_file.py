@@ -10,6 +10,7 @@ from uuid import uuid4
 
 _ADVICE = "see that there is room and that you may write there"
 _ADVISED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_NAMED_WRONG = {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 _LINKS_TO_WHAT_IS_OPEN = (Path("/dev"), Path("/proc"))
 
 
@@ -54,7 +55,7 @@ def not_written(path: Path, error: OSError) -> OSError:
 
 def is_for_people(error: OSError) -> bool:
     """Whether it tells of a disk or a folder that cannot be used, and not of a mistake of ours."""
-    return error.errno is None or error.errno in _ADVISED
+    return error.errno is None or error.errno in _ADVISED | _NAMED_WRONG
 
 
 def in_words(error: OSError) -> str:

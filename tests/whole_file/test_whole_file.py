@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typing_extensions import Buffer
 
 from ncnn_peakmem import whole_file
 
@@ -23,7 +23,7 @@ ADVICE = "see that there is room and that you may write there"
 class Stopped(FileIO):
     """Stopped by Ctrl-C while it writes."""
 
-    def write(self, data: Buffer) -> int:
+    def write(self, data: Any) -> int:
         super().write(bytes(data)[:5])
         raise KeyboardInterrupt
 
