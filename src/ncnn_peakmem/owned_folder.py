@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_PREFIX = "ncnn-peakmem-scratch-"
+# As long as it is: the path of a child's folder is in its memory, and eight letters more moved six pages.
+_PREFIX = "peakmem-work-"
 
 
 class OwnedFolder:

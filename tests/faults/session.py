@@ -126,7 +126,7 @@ class Session(Project):
 
     def left(self) -> list[Path]:
         """What we left among the temporary files; pytest keeps some of its own there."""
-        return sorted(self.temporary.glob("ncnn-peakmem-*"))
+        return sorted(self.temporary.glob("peakmem-work-*"))
 
     def drafts(self) -> list[Path]:
         """Files that were begun and never finished."""

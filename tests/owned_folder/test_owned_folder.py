@@ -121,7 +121,7 @@ def test_the_first_scratch_folder_sweeps_what_the_dead_left(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     owned_folder._sweep_once.cache_clear()
-    (tmp_path / "ncnn-peakmem-scratch-dead").mkdir()
+    (tmp_path / "peakmem-work-dead").mkdir()
     (tmp_path / "of-another").mkdir()
 
     with ScratchFolder() as scratch:
