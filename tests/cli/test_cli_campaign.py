@@ -13,39 +13,9 @@ import pytest
 
 from ncnn_peakmem.cli import main
 from ncnn_peakmem.reliability.campaign import Plan
+from tests.reliability.campaign.made_up import CASE, MODELS
 
 REGRESSED, USAGE, COULD_NOT_MEASURE, INTERRUPTED = 1, 2, 3, 130
-LIGHT = "small-fp32-light-t1"
-
-MODELS = """\
-schema: 1
-default_profile: all
-reference_release: 1.0.20260101
-step_timeout_seconds: 60
-loops: {minimum: 12, maximum: 400, settle_factor: 2}
-networks:
-  small: {param: small.param}
-axes:
-  lightmode:
-    choices:
-      light: {lightmode: true}
-      heavy: {lightmode: false}
-    default: light
-    id: always
-profiles:
-  all:
-    - {networks: all, axes: [lightmode], threads: [1]}
-tolerances:
-  heap:
-    between_releases: {absolute: 0, relative: 0 %}
-    same_release: {absolute: 0, relative: 0 %}
-  pages:
-    between_releases: {absolute: 16 KiB, relative: 0 %}
-    same_release: {absolute: 16 KiB, relative: 0 %}
-  deployed:
-    between_releases: {absolute: 16 MiB, relative: 15 %}
-    same_release: {absolute: 16 MiB, relative: 15 %}
-"""
 
 # The package has the command itself by this name.
 command = importlib.import_module("ncnn_peakmem.cli.campaign")
@@ -62,7 +32,7 @@ def run(small_param: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> R
     monkeypatch.setattr(command, "Plan", functools.partial(Plan, sizes=(4096, 65536)))
 
     def invoke(*arguments: str) -> click.testing.Result:
-        chosen = [] if "--stored" in arguments else ["--profile", "all", "--case", "*", "--inject", LIGHT]
+        chosen = [] if "--stored" in arguments else ["--profile", "all", "--case", "*", "--inject", CASE]
         words = ["campaign", "campaign.jsonl", *chosen, "--cache-dir", "cache", *arguments]
         return click.testing.CliRunner().invoke(main, words)
 

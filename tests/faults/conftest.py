@@ -21,6 +21,7 @@ from ncnn_peakmem.network import Loops, ModelFiles
 from ncnn_peakmem.probe import Conditions, Job, launcher, probe
 from ncnn_peakmem.runtimes import Runtime
 from tests.fixtures.conftest import project as project
+from tests.pretended_ncnn import BUT_NET
 
 ROOT = Path(__file__).parents[2]
 FEW = Loops(minimum=2, maximum=2)
@@ -29,9 +30,9 @@ Measure = Callable[..., Reading]
 Faulty = Callable[..., Runtime]
 Elsewhere = Callable[..., Measurement]
 
-PRETENDED = """\
-import posix, sys, time
-
+PRETENDED = (
+    BUT_NET
+    + """
 def act():
 {act}
 
@@ -39,16 +40,6 @@ def at(phase):
     if phase == {phase!r}:
         act()
 
-class Opt:
-    num_threads = 1
-class Mat:
-    def __init__(self, *shape): pass
-    def fill(self, value): pass
-    def empty(self): return False
-class Extractor:
-    def input(self, name, mat): return 0
-    def extract(self, name, mat): return 0
-DataReaderFromEmpty = object
 class Net:
     opt = Opt()
     extractors = 0
@@ -67,6 +58,7 @@ class Net:
 
 at("import")
 """
+)
 """In place of ncnn: does nothing at all, save `act` in one phase."""
 
 HANG = "posix.read(posix.pipe()[0], 1)"
@@ -314,3 +306,21 @@ def cgroup() -> Iterator[Callable[[str], Cgroup]]:
 def finished(phase: Phase) -> list[Phase]:
     """The phases before one."""
     return list(Phase)[: list(Phase).index(phase)]
+
+
+def in_each_phase(test: Callable[..., None]) -> Callable[..., None]:
+    """Give a test the parameters `phase` and `gauge`: every phase, under the recorder and without it."""
+    by_gauge = pytest.mark.parametrize("gauge", [Gauge.HEAP, Gauge.PAGES])
+    decorated: Callable[..., None] = by_gauge(pytest.mark.parametrize("phase", Phase)(test))
+    return decorated
+
+
+def assert_only_that_phase_is_lost(reading: Reading, gauge: Gauge, phase: Phase) -> None:
+    """The child ended in that phase: earlier ones have their figures, and no process is left."""
+    assert reading.outcome.phase is phase
+    # The recording of a killed child may lack the end of what it had done.
+    kept = list(reading.phases)
+    assert kept == finished(phase)[: len(kept)]
+    if gauge is not Gauge.HEAP:
+        assert kept == finished(phase)
+    assert psutil.Process().children() == []

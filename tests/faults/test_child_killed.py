@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import signal
 
-import psutil
 import pytest
 
 from ncnn_peakmem.measurement import Gauge, OutcomeKind, Phase
-from tests.faults.conftest import Faulty, Measure, finished, gone
+from tests.faults.conftest import Faulty, Measure, assert_only_that_phase_is_lost, gone, in_each_phase
 
 
 def assert_crashed(measure: Measure, faulty: Faulty, gauge: Gauge, phase: Phase, number: int) -> None:
@@ -18,20 +17,13 @@ def assert_crashed(measure: Measure, faulty: Faulty, gauge: Gauge, phase: Phase,
 
     assert reading.outcome.kind is OutcomeKind.CRASHED
     assert reading.outcome.cause.startswith(f"{signal.Signals(number).name} in ")
-    assert reading.outcome.phase is phase
-    # The recording of a killed child may lack the end of what it had done.
-    kept = list(reading.phases)
-    assert kept == finished(phase)[: len(kept)]
-    if gauge is not Gauge.HEAP:
-        assert kept == finished(phase)
-    assert psutil.Process().children() == []
+    assert_only_that_phase_is_lost(reading, gauge, phase)
 
 
 @pytest.mark.fault(
     "the child is killed by SIGKILL, in each phase", "`crashed`; earlier phases keep their figures"
 )
-@pytest.mark.parametrize("gauge", [Gauge.HEAP, Gauge.PAGES])
-@pytest.mark.parametrize("phase", Phase)
+@in_each_phase
 def test_sigkill(measure: Measure, faulty: Faulty, gauge: Gauge, phase: Phase) -> None:
     assert_crashed(measure, faulty, gauge, phase, signal.SIGKILL)
 
@@ -39,8 +31,7 @@ def test_sigkill(measure: Measure, faulty: Faulty, gauge: Gauge, phase: Phase) -
 @pytest.mark.fault(
     "the child crashes with SIGSEGV, in each phase", "`crashed`; earlier phases keep their figures"
 )
-@pytest.mark.parametrize("gauge", [Gauge.HEAP, Gauge.PAGES])
-@pytest.mark.parametrize("phase", Phase)
+@in_each_phase
 def test_sigsegv(measure: Measure, faulty: Faulty, gauge: Gauge, phase: Phase) -> None:
     assert_crashed(measure, faulty, gauge, phase, signal.SIGSEGV)
 
@@ -48,8 +39,7 @@ def test_sigsegv(measure: Measure, faulty: Faulty, gauge: Gauge, phase: Phase) -
 @pytest.mark.fault(
     "the child aborts with SIGABRT, in each phase", "`crashed`; earlier phases keep their figures"
 )
-@pytest.mark.parametrize("gauge", [Gauge.HEAP, Gauge.PAGES])
-@pytest.mark.parametrize("phase", Phase)
+@in_each_phase
 def test_sigabrt(measure: Measure, faulty: Faulty, gauge: Gauge, phase: Phase) -> None:
     assert_crashed(measure, faulty, gauge, phase, signal.SIGABRT)
 

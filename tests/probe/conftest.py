@@ -16,6 +16,7 @@ from ncnn_peakmem.probe import (
     probe,
 )
 from ncnn_peakmem.runtimes import Runtime
+from tests.pretended_ncnn import BUT_NET
 
 Measure = Callable[..., Reading]
 
@@ -45,18 +46,9 @@ def fake(tmp_path: Path, body: str) -> Runtime:
     return Runtime("1.0.20990101", package / "ncnn.py")
 
 
-NET = """
-import posix, sys, time
-class Opt:
-    num_threads = 1
-class Mat:
-    def __init__(self, *shape): pass
-    def fill(self, value): pass
-    def empty(self): return False
-class Extractor:
-    def input(self, name, mat): return 0
-    def extract(self, name, mat): return 0
-DataReaderFromEmpty = object
+NET = (
+    BUT_NET
+    + """
 class Net:
     opt = Opt()
     def load_param(self, path): return 0
@@ -64,3 +56,4 @@ class Net:
     def create_extractor(self): return Extractor()
     def clear(self): pass
 """
+)

@@ -57,6 +57,17 @@ def models_option() -> Decorator:
     return lambda command: models(model_dir(command))
 
 
+def runtime_option() -> Decorator:
+    """`--ncnn BUILD`; the parameter is `runtime`."""
+    return click.option(
+        "--ncnn",
+        "runtime",
+        default="installed",
+        show_default=True,
+        help="ncnn build: installed, a release, a .whl file or a directory.",
+    )
+
+
 def cache_dir_option() -> Decorator:
     """`--cache-dir DIR`, None where the user's own cache folder is meant."""
     return click.option(
@@ -88,6 +99,18 @@ def gauge_option(*default: Gauge) -> Decorator:
         show_default=", ".join(default or Gauge),
         help="What to read; may be given more than once.",
     )
+
+
+def json_option() -> Decorator:
+    """`--json`; the parameter is `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="For programs, on standard output.")
+
+
+def check_folders(*files: Path | None) -> None:
+    """`click.UsageError` where a file cannot be written for want of its folder: told before measuring."""
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise click.UsageError(f"{file}: there is no such folder")
 
 
 def noted(text: str) -> None:

@@ -23,12 +23,14 @@ from ncnn_peakmem.cli.arguments import (
     CouldNotMeasure,
     baseline_dir_option,
     cache_dir_option,
+    json_option,
     models_option,
     noted,
     told_as,
 )
 from ncnn_peakmem.cli.figure import Bench, CaseFigure
 from ncnn_peakmem.cli.git_bisect import BAD, GOOD, JudgesForGit
+from ncnn_peakmem.cli.size import SizeParameter
 from ncnn_peakmem.conversion import Cache, ConversionError
 from ncnn_peakmem.history.bisection import Bisection, NoChangeBetween, Sample
 from ncnn_peakmem.history.bisection import bisect as bisect_releases
@@ -42,19 +44,6 @@ _OTHER_TAGS = {"1.0.20260114": "20260113"}
 """The tags of ncnn from which wheels of another date were built."""
 
 
-class _Size(click.ParamType[int]):
-    """A size such as 24 MiB, or plain bytes."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The size in bytes."""
-        try:
-            return quantity.size(int(value) if str(value).isdecimal() else value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 class _Threshold(click.ParamType[Tolerance]):
     """A size or a percentage."""
 
@@ -63,7 +52,7 @@ class _Threshold(click.ParamType[Tolerance]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Tolerance:
         """The threshold as a tolerance."""
         if not str(value).endswith("%"):
-            return Tolerance(absolute=_Size().convert(value, param, ctx))
+            return Tolerance(absolute=SizeParameter().convert(value, param, ctx))
         try:
             return Tolerance(relative=quantity.fraction(value))
         except ValueError as error:
@@ -94,13 +83,15 @@ class _Threshold(click.ParamType[Tolerance]):
     metavar="SIZE|%",
     help="How much more than the good one is bad: 64KiB, 1%, bytes  [default: the gauge's tolerance].",
 )
-@click.option("--limit", type=_Size(), metavar="SIZE", help="With --ncnn, in place of --good: more is bad.")
+@click.option(
+    "--limit", type=SizeParameter(), metavar="SIZE", help="With --ncnn, in place of --good: more is bad."
+)
 @click.option("--thorough", is_flag=True, help="Look at every release older than the first bad one.")
 @click.option("--fresh", is_flag=True, help="Measure all, and use no baselines.")
 @models_option()
 @baseline_dir_option()
 @cache_dir_option()
-@click.option("--json", "as_json", is_flag=True, help="For programs, on standard output.")
+@json_option()
 def bisect(
     good: str | None,
     bad: str | None,

@@ -22,6 +22,7 @@ from ncnn_peakmem.cli.arguments import (
     REGRESSED,
     CouldNotMeasure,
     cache_dir_option,
+    check_folders,
     gauge_option,
     models_option,
     stop_code,
@@ -126,10 +127,7 @@ def campaign(
 
     Exit codes: 0 no false alarm and no miss, 1 there are some, 2 usage, 3 could not measure, 130 interrupted.
     """
-    for file in (data, page):
-        # Told now, not after an hour of measuring.
-        if file is not None and not file.absolute().parent.is_dir():
-            raise click.UsageError(f"{file}: there is no such folder")
+    check_folders(data, page)
     known_data = DataFile(data)
     with told_as(
         CouldNotMeasure, CampaignError, LoadEnded, ConversionError, runtimes.RuntimeNotFound, OSError

@@ -21,7 +21,9 @@ from ncnn_peakmem.cli.arguments import (
     REGRESSED,
     CouldNotMeasure,
     cache_dir_option,
+    check_folders,
     gauge_option,
+    json_option,
     models_option,
     noted,
     told_as,
@@ -64,7 +66,7 @@ class _File:
 @cache_dir_option()
 @click.option("--across-machines", is_flag=True, help="Compare files of two machine classes all the same.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the cases that stayed the same as well.")
-@click.option("--json", "as_json", is_flag=True, help="For programs, on standard output.")
+@json_option()
 @click.option(
     "--markdown",
     "markdown_file",
@@ -92,9 +94,7 @@ def compare(
 
     Exit codes: 0 same or better, 1 regressed, 2 usage, 3 could not be measured or compared.
     """
-    if markdown_file is not None and not markdown_file.absolute().parent.is_dir():
-        # Told now, not after everything has been measured.
-        raise click.UsageError(f"{markdown_file}: there is no such folder")
+    check_folders(markdown_file)
     with told_as(click.UsageError, CatalogError):
         known = catalog.load(models, model_dir)
         cases = select(known, profile, patterns)

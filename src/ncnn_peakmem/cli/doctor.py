@@ -10,7 +10,16 @@ from rich.console import Console
 
 from ncnn_peakmem import catalog, runtimes, whole_file
 from ncnn_peakmem.catalog import CatalogError
-from ncnn_peakmem.cli.arguments import CouldNotMeasure, cache_dir_option, models_option, noted, told_as
+from ncnn_peakmem.cli.arguments import (
+    CouldNotMeasure,
+    cache_dir_option,
+    check_folders,
+    models_option,
+    noted,
+    runtime_option,
+    told_as,
+)
+from ncnn_peakmem.cli.display import show
 from ncnn_peakmem.conversion import Cache
 from ncnn_peakmem.owned_folder import ScratchFolder
 from ncnn_peakmem.probe import ProbeEnded
@@ -20,17 +29,10 @@ from ncnn_peakmem.reliability.yardstick import Yardstick
 from ncnn_peakmem.reports import doctor as report
 
 NOT_TRUSTED = 1
-_WIDTH_OF_FILES = 110
 
 
 @click.command()
-@click.option(
-    "--ncnn",
-    "runtime",
-    default="installed",
-    show_default=True,
-    help="ncnn build: installed, a release, a .whl file or a directory.",
-)
+@runtime_option()
 @click.option(
     "--repeats",
     type=click.IntRange(2, 1000),
@@ -65,9 +67,8 @@ def doctor(
     could be measured.
     """
     to_terminal = json_file is None or str(json_file) != "-"
-    if json_file is not None and to_terminal and not json_file.absolute().parent.is_dir():
-        # Told now, not after everything has been measured.
-        raise click.UsageError(f"{json_file}: there is no such folder")
+    if to_terminal:
+        check_folders(json_file)
     named = context.get_parameter_source("models") is not click.core.ParameterSource.DEFAULT
     against = _yardstick(models, model_dir, named=named)
     with (
@@ -79,9 +80,7 @@ def doctor(
         diagnosis = Examination(build, against, repeats, scratch.path, status.update).run()
     document = report.to_json(diagnosis)
     if to_terminal:
-        console = Console()
-        console = console if console.is_terminal else Console(width=_WIDTH_OF_FILES)
-        console.print(report.render(diagnosis))
+        show(report.render(diagnosis))
         if json_file is not None:
             whole_file.write(json_file, document.encode())
     else:

@@ -20,6 +20,7 @@ from ncnn_peakmem.cli.arguments import (
     CouldNotMeasure,
     baseline_dir_option,
     cache_dir_option,
+    check_folders,
     gauge_option,
     models_option,
     stop_code,
@@ -101,10 +102,7 @@ def history(
         raise click.UsageError("--machine goes with --stored: only this machine can be measured")
     if stored and again:
         raise click.UsageError("--stored measures nothing, --again measures all: give one of them")
-    for file in (json_file, findings_file):
-        # Told now, not after hours of measuring.
-        if file is not None and not file.absolute().parent.is_dir():
-            raise click.UsageError(f"{file}: there is no such folder")
+    check_folders(json_file, findings_file)
     with told_as(click.UsageError, CatalogError):
         known = catalog.load(models, model_dir)
         cases = select(known, profile, patterns)

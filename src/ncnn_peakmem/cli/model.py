@@ -2,100 +2,136 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ncnn_peakmem import catalog
 from ncnn_peakmem.case import Case, OptionChoice, Precision
 from ncnn_peakmem.catalog import KNOWN_OPTIONS, CatalogError
-from ncnn_peakmem.cli.arguments import ShapeParameter, cache_dir_option, models_option, told_as
+from ncnn_peakmem.cli.arguments import (
+    Decorator,
+    ShapeParameter,
+    cache_dir_option,
+    models_option,
+    runtime_option,
+    told_as,
+)
+from ncnn_peakmem.conversion import Cache
 from ncnn_peakmem.network import Loops, NcnnFiles, Network, OnnxFile, Shape
 from ncnn_peakmem.probe import Conditions
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What to measure, and under which conditions."""
+    """A network to measure, on which build, under which conditions, and where converted files are kept."""
 
     network: Network
-    case: Case
+    precision: Precision
+    runtime: str
     conditions: Conditions
+    cache: Cache
 
 
-def choose(
-    name: str,
-    models: Path,
-    *,
-    model_dir: Path | None = None,
-    weights: Path | None,
-    shapes: tuple[Shape, ...],
-    threads: int,
-    loops: int | None,
-    flags: dict[str, bool | None],
-) -> Chosen:
-    """The case that the arguments of `model_arguments` stand for; `click.UsageError` where there is none."""
-    conditions = Conditions(cpu=min(os.sched_getaffinity(0)))
-    if Path(name).suffix in {".onnx", ".param"}:
-        found, precision = _from_file(Path(name), weights), Precision.FP32
-    else:
-        with told_as(click.UsageError, CatalogError):
-            known = catalog.load(models, model_dir)
-            found, precision = known.network(name), known.precisions[name]
-        conditions = replace(conditions, step_timeout_seconds=known.step_timeout_seconds)
-    found = replace(
-        found,
-        input_shapes=shapes or found.input_shapes,
-        loops=found.loops if loops is None else Loops(minimum=loops, maximum=max(loops, found.loops.maximum)),
-    )
-    return Chosen(found, Case(found.name, precision, _choices(flags), threads), conditions)
+def network_arguments(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command NETWORK and what tells how to measure it; its parameter is `chosen`, a `Chosen`.
+
+    `click.UsageError` where there is no such network.
+    """
+    return _decorated(_with_network(command), *_NETWORK, *_MEASURING)
 
 
-def model_arguments(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command what `choose` takes, `--ncnn` (parameter `runtime`) and `--cache-dir`."""
-    decorators = (
-        click.argument("network"),
-        models_option(),
-        click.option(
-            "--ncnn",
-            "runtime",
-            default="installed",
-            show_default=True,
-            help="ncnn build: installed, a release, a .whl file or a directory.",
-        ),
-        click.option(
-            "--bin",
-            "weights",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help="Weights of a .param; without any they are read as zeros.",
-        ),
-        click.option(
-            "--input-shape",
-            "shapes",
-            type=ShapeParameter(),
-            multiple=True,
-            help="Shape of an input where the file does not tell it, such as 1,3,224,224.",
-        ),
-        click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True),
-        click.option("--loops", type=click.IntRange(1, 100_000), help="Inferences at least."),
-        cache_dir_option(),
-    )
-    command = _option_flags(command)
+def case_arguments(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `network_arguments` and one case of the network; its parameter `case` is a `Case`.
+
+    They are `--threads`, and a pair of flags for every ncnn option: `--lightmode` and `--no-lightmode`.
+    """
+    return _decorated(_with_network(_with_case(command)), *_NETWORK, _THREADS, *_MEASURING, *_OPTIONS)
+
+
+_NETWORK = (
+    click.argument("network"),
+    models_option(),
+    runtime_option(),
+    click.option(
+        "--bin",
+        "weights",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="Weights of a .param; without any they are read as zeros.",
+    ),
+    click.option(
+        "--input-shape",
+        "shapes",
+        type=ShapeParameter(),
+        multiple=True,
+        help="Shape of an input where the file does not tell it, such as 1,3,224,224.",
+    ),
+)
+_THREADS = click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True)
+_MEASURING = (
+    click.option("--loops", type=click.IntRange(1, 100_000), help="Inferences at least."),
+    cache_dir_option(),
+)
+_OPTIONS = tuple(
+    click.option("--{0}/--no-{0}".format(name.replace("_", "-")), name, default=None)
+    for name in sorted(KNOWN_OPTIONS)
+)
+
+
+def _decorated(command: Callable[..., None], *decorators: Decorator) -> Callable[..., None]:
     for decorator in reversed(decorators):
         command = decorator(command)
     return command
 
 
-def _option_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command a pair of flags for every ncnn option: --lightmode and --no-lightmode."""
-    for name in sorted(KNOWN_OPTIONS, reverse=True):
-        flag = name.replace("_", "-")
-        command = click.option(f"--{flag}/--no-{flag}", name, default=None)(command)
-    return command
+def _with_network(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, run with what the arguments `_NETWORK` and `_MEASURING` stand for."""
+
+    @functools.wraps(command)
+    def run(
+        *,
+        network: str,
+        models: Path,
+        model_dir: Path | None,
+        runtime: str,
+        weights: Path | None,
+        shapes: tuple[Shape, ...],
+        loops: int | None,
+        cache_dir: Path | None,
+        **others: Any,
+    ) -> None:
+        conditions = Conditions(cpu=min(os.sched_getaffinity(0)))
+        if Path(network).suffix in {".onnx", ".param"}:
+            found, precision = _from_file(Path(network), weights), Precision.FP32
+        else:
+            with told_as(click.UsageError, CatalogError):
+                known = catalog.load(models, model_dir)
+                found, precision = known.network(network), known.precisions[network]
+            conditions = replace(conditions, step_timeout_seconds=known.step_timeout_seconds)
+        if loops is not None:
+            found = replace(found, loops=Loops(loops, max(loops, found.loops.maximum)))
+        found = replace(found, input_shapes=shapes or found.input_shapes)
+        command(chosen=Chosen(found, precision, runtime, conditions, Cache(cache_dir)), **others)
+
+    return run
+
+
+def _with_case(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, run with the case that `--threads` and the flags make of the network."""
+
+    @functools.wraps(command)
+    def run(*, chosen: Chosen, threads: int, **others: Any) -> None:
+        choices = _choices({name: others.pop(name) for name in KNOWN_OPTIONS})
+        case = Case(chosen.network.name, chosen.precision, choices, threads)
+        command(chosen=chosen, case=case, **others)
+
+    return run
 
 
 def _from_file(path: Path, weights: Path | None) -> Network:

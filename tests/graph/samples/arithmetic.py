@@ -1,0 +1,63 @@
+"""Layers that compute with whole blobs."""
+
+from __future__ import annotations
+
+from tests.graph.samples.sample import Sample
+
+SAMPLES = [
+    Sample("2x3x4", "InnerProduct", "0=5 1=1 2=120"),
+    Sample("3x8", "InnerProduct", "0=5 2=40"),
+    Sample("1x8", "InnerProduct", "0=5 2=40"),
+    Sample("2x4", "InnerProduct", "0=5 2=40"),
+    Sample("2x3x4", "Reduction", "0=3 1=1"),
+    Sample("2x3x4", "Reduction", "0=3 1=0 -23303=2,1,2 4=0 5=1"),
+    Sample("2x3x4", "Reduction", "0=3 1=0 -23303=2,1,-1 4=1 5=1"),
+    Sample("2x3x4x5", "Reduction", "0=3 1=0 -23303=2,0,2 4=0 5=1"),
+    Sample("7", "Reduction", "0=0 1=0 -23303=1,0 4=0 5=1"),
+    Sample("2x3x4 2x3x4", "BinaryOp"),
+    Sample("2x3x4", "BinaryOp", "0=2 1=1 2=3.0"),
+    Sample("2x3x4 2", "BinaryOp"),
+    Sample("4 2x3x4", "BinaryOp"),
+    Sample("2x3x4 2x3", "BinaryOp"),
+    Sample("2x1x4 1x3x4", "BinaryOp"),
+    Sample("2x3x4 1x1x1", "BinaryOp"),
+    Sample("3x4 3", "BinaryOp"),
+    Sample("3x4 4", "BinaryOp"),
+    Sample("2x3x4x5 2x3x4", "BinaryOp"),
+    Sample("2x3x4x5 2x3", "BinaryOp"),
+    Sample("2x3x4 2x3x4 2x3x4", "Eltwise", "0=1"),
+    Sample("5x8", "Gemm", "3=1 5=1 6=1 8=4 9=8 10=4"),
+    Sample("8x5", "Gemm", "2=1 3=1 5=1 6=1 7=0 8=4 9=8 10=-1"),
+    Sample("5x8 8x4", "Gemm"),
+    Sample("5x8 4x8", "Gemm", "3=1 14=1"),
+    Sample("5x8 4x8", "Gemm", "3=1 11=1"),
+    Sample("8x4", "Gemm", "4=1 6=1 7=3 9=8 10=1"),
+    Sample("5 5", "MatMul"),
+    Sample("3x5 5x4", "MatMul"),
+    Sample("3x5 4x5", "MatMul", "0=1"),
+    Sample("5 5x4", "MatMul"),
+    Sample("3x5 5", "MatMul"),
+    Sample("5 2x5x4", "MatMul"),
+    Sample("2x3x5 5", "MatMul"),
+    Sample("2x3x5 2x5x4", "MatMul"),
+    Sample("3x5 2x4x5", "MatMul", "0=1"),
+    Sample("2x1x3x5 1x6x5x4", "MatMul"),
+    Sample("2x3x5 6x2x5x4", "MatMul"),
+    Sample("6x8", "MultiHeadAttention", "0=8 1=2 2=64"),
+    Sample("6x8 5x4 5x4", "MultiHeadAttention", "0=8 1=2 2=64 3=4 4=4"),
+    Sample("6", "Embed", "0=5 1=9 2=1 3=45"),
+    Sample("", "MemoryData", "0=4"),
+    Sample("", "MemoryData", "0=4 1=3"),
+    Sample("", "MemoryData", "0=4 1=3 2=2"),
+    Sample("", "MemoryData", "0=4 1=3 11=5 2=2"),
+]
+
+REFUSED = [
+    (Sample("3x9x7", "InnerProduct", "0=5 2=40"), "takes 8 numbers, and 3x9x7 are 189"),
+    (Sample("2x3x4", "Reduction", "1=0 -23303=1,1"), "convert the model again"),
+    (Sample("2x3x4 3x3x4", "BinaryOp"), "cannot fit 2x3x4 to 3x3x4"),
+    (Sample("2x3x4 2x3x1", "Eltwise"), "cannot fit 2x3x4 to 2x3x1"),
+    (Sample("3x5 4x5", "MatMul"), "cannot multiply 3x5 by 4x5"),
+    (Sample("6x8", "MultiHeadAttention", "0=8 1=2 2=64 7=1"), "from one inference to the next"),
+    (Sample("5x8", "Gemm", "3=1 5=1 8=4 9=8 18=404"), "packed by blocks"),
+]
