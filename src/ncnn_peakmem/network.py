@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+
+from ncnn_peakmem.case import Precision
 
 Shape = tuple[int, ...]
 """Dimensions as ONNX and ncnn's `inputshape=` write them, outermost first: (1, 3, 224, 224)."""
@@ -59,14 +62,40 @@ class Loops:
         return max(self.minimum, int(self.settle_factor * (settled_at + 1)))
 
 
+class CalibrationMethod(StrEnum):
+    """How the range of an activation is told from what calibration inputs made of it."""
+
+    MIN_MAX = "min_max"
+    KL = "kl"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Where the scales of int8 activations come from.
+
+    `data` is a folder of .npy files or images, None stands for generated inputs; so many `inputs` of either
+    are used. A `table` of scales, as ncnn2table writes it, takes the place of all that.
+    """
+
+    method: CalibrationMethod = CalibrationMethod.KL
+    data: Path | None = None
+    inputs: int = 32
+    table: Path | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A named network. `input_shapes` stays empty where the model file itself tells them."""
+    """A named network. `input_shapes` stays empty where the model file itself tells them.
+
+    `precision` is how the weights of its source are stored; only of fp32 ones others can be made.
+    """
 
     name: str
     source: Source
     input_shapes: tuple[Shape, ...] = ()
     loops: Loops = Loops()
+    precision: Precision = Precision.FP32
+    calibration: Calibration = Calibration()
 
 
 @dataclass(frozen=True, slots=True)

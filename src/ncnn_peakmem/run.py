@@ -79,7 +79,13 @@ class Run:
 
     def _measure(self, case: Case, network: Network) -> Measurement:
         try:
-            model = convert(network, self.cache, self.progress)
+            model = convert(
+                network,
+                self.cache,
+                self.progress,
+                precision=case.precision,
+                release=self.runtime.release,
+            )
         except ConversionError as error:
             return without_model(case, self.gauges, str(error), hindered=error.stage is Stage.CACHE)
         if cause := self.refuse(self.runtime, case, model, network.loops):

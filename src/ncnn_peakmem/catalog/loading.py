@@ -71,7 +71,7 @@ def _catalog(path: Path, entry: CatalogEntry) -> Catalog:
 
 def _network(name: str, entry: NetworkEntry, shared: Loops) -> Network:
     shapes = tuple(tuple(shape) for shape in entry.input_shapes)
-    return Network(name, _source(entry), shapes, _changed_loops(shared, entry.loops))
+    return Network(name, _source(entry), shapes, _changed_loops(shared, entry.loops), entry.precision)
 
 
 def _source(entry: NetworkEntry) -> Source:

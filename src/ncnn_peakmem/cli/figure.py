@@ -87,7 +87,7 @@ class Bench:
         progress: Callable[[str], None],
     ) -> Bench:
         """Make ready the figure's model; `ConversionError` where there is none to be had."""
-        model = convert(known.networks[figure.case.network], cache, progress)
+        model = convert(known.networks[figure.case.network], cache, progress, precision=figure.case.precision)
         return Bench(figure, known, model, cache.root, store, progress)
 
     def measure_release(self, release: str) -> Sample:

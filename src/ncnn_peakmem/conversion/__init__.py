@@ -2,6 +2,6 @@
 
 from ncnn_peakmem.conversion.cache import Cache, Entry, Key, verify
 from ncnn_peakmem.conversion.error import ConversionError, Stage
-from ncnn_peakmem.conversion.recipe import convert
+from ncnn_peakmem.conversion.recipe import convert, quantizes_gemm
 
-__all__ = ["Cache", "ConversionError", "Entry", "Key", "Stage", "convert", "verify"]
+__all__ = ["Cache", "ConversionError", "Entry", "Key", "Stage", "convert", "quantizes_gemm", "verify"]

@@ -9,7 +9,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
+
 from ncnn_peakmem import networks
+from ncnn_peakmem.case import Precision
 from ncnn_peakmem.conversion import ncnn_files, onnx_file, pnnx
 from ncnn_peakmem.conversion.acceptance import accept, input_blobs
 from ncnn_peakmem.conversion.bench import Bench, Progress
@@ -25,6 +28,7 @@ RECIPE = 1
 _ONNXSIM_SETTINGS = ("--external-data-threshold", "2GB")
 _BUILD = "ncnn_peakmem.conversion.build"
 _TIME_LIMIT = 600.0
+_INT8_GEMM = Version("1.0.20241226")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +41,34 @@ class _Start:
     lay: Callable[[Bench], Path]
 
 
+def quantizes_gemm(release: Version | None) -> bool:
+    """Whether a release reads int8 weights of a general matrix product: older ones take them for floats."""
+    return release is not None and release >= _INT8_GEMM
+
+
 def _silent(message: str) -> None:
     pass
 
 
 def convert(
-    network: Network, cache: Cache, progress: Progress = _silent, *, time_limit: float = _TIME_LIMIT
+    network: Network,
+    cache: Cache,
+    progress: Progress = _silent,
+    *,
+    precision: Precision | None = None,
+    release: Version | None = None,
+    time_limit: float = _TIME_LIMIT,
 ) -> ModelFiles:
     """Give a network's ncnn files: out of the cache, freshly converted into it, or a user's own in place.
+
+    `precision` is how their weights are to be stored, that of the source if it is None. Those of a general
+    matrix product become int8 only for a `release` that knows how.
 
     The simplified ONNX model lies beside converted files as `net.onnx`. Each stage may run for `time_limit`
     seconds. Raises ConversionError.
     """
+    if precision not in {None, network.precision}:
+        raise NotImplementedError(precision, release)
     source = network.source
     if isinstance(source, NcnnFiles):
         return ncnn_files.describe(network, source)

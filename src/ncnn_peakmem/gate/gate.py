@@ -19,7 +19,7 @@ from ncnn_peakmem.conversion import ConversionError, convert
 from ncnn_peakmem.gate.growth import Where, grown, locate
 from ncnn_peakmem.gate.reference import Found, Measured, Nothing, Reference, Stored
 from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet
-from ncnn_peakmem.network import Network
+from ncnn_peakmem.network import ModelFiles, Network
 from ncnn_peakmem.probe import Job
 from ncnn_peakmem.run import Run
 from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound, from_release
@@ -83,13 +83,18 @@ class Gate:
         try:
             cache_root, progress = self.run.cache.root, self.run.progress
             other = found.runtime or from_release(found.ncnn, cache_root, progress)
-            model = convert(network, self.run.cache)
+            new, old = (
+                Job(build, self._model(case, network, build), case.flags, case.threads)
+                for build in (self.run.runtime, other)
+            )
         except (RuntimeNotFound, ConversionError) as error:
             return Where(trouble=str(error))
-        new, old = (Job(build, model, case.flags, case.threads) for build in (self.run.runtime, other))
         now, then = self.measure(case).readings[Gauge.HEAP], found.measurement.readings[Gauge.HEAP]
         self.run.progress(f"looking where {case.id} grew")
         return locate(changes, (new, now), (old, then), self.run.conditions)
+
+    def _model(self, case: Case, network: Network, build: Runtime) -> ModelFiles:
+        return convert(network, self.run.cache, precision=case.precision, release=build.release)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """The verdicts of this run so far, by case id, whichever process judged."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from packaging.version import Version
 
 from ncnn_peakmem.baselines import BaselineStore, fails_anew, in_words
-from ncnn_peakmem.case import Case
-from ncnn_peakmem.conversion import Cache, ConversionError, convert
+from ncnn_peakmem.case import Case, Precision
+from ncnn_peakmem.conversion import Cache, ConversionError, convert, quantizes_gemm
 from ncnn_peakmem.history.crew import Assignment, Errand, carry_out
 from ncnn_peakmem.history.progress import Count, Listener, Note, Tally
 from ncnn_peakmem.machine import MachineClass
@@ -18,6 +18,9 @@ from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet
 from ncnn_peakmem.network import ModelFiles, Network
 from ncnn_peakmem.probe import Conditions
 from ncnn_peakmem.runtimes import Runtime, RuntimeNotFound
+
+# By network, precision, and whether matrix products may be quantized; in words why there are none.
+_Models = dict[tuple[str, Precision, bool], ModelFiles | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ class Sweep:
         A release for which `resolve` raises `RuntimeNotFound` is told as refused. Raises `BaselineError`,
         before anything is measured if a file in the store cannot be read, and `CrewLost`.
         """
-        models = self._models()
+        tried: _Models = {}
         newest_first = sorted(releases, key=Version, reverse=True)
-        plan = {release: tuple(self._lacking(release, models)) for release in newest_first}
+        plan = {release: tuple(self._lacking(release, tried)) for release in newest_first}
         planned = {
             release: Tally(0, len(errands), len(self.cases) - len(errands))
             for release, errands in plan.items()
@@ -60,25 +63,37 @@ class Sweep:
                 count.done(runtime.version, errand.case.id, measurement.outcome)
         return count.tally
 
-    def _models(self) -> dict[str, ModelFiles | str]:
-        """Every network's ncnn files, or why it has none."""
-        models: dict[str, ModelFiles | str] = {}
-        for name in dict.fromkeys(case.network for case in self.cases):
-            try:
-                models[name] = convert(self.networks[name], self.cache, self._tell)
-            except ConversionError as error:
-                models[name] = str(error)
-                self.progress(Note(str(error), lasting=True))
+    def _models(self, release: str, tried: _Models) -> dict[str, ModelFiles | str]:
+        """The ncnn files of every case that a release is to run, or why it has none.
+
+        `tried` are those of other releases: what is the same for both is not asked for, nor told, twice.
+        """
+        gemm = quantizes_gemm(Version(release))
+        models = {}
+        for case in self.cases:
+            key = (case.network, case.precision, gemm and case.precision is Precision.INT8)
+            if key not in tried:
+                tried[key] = self._model(case, Version(release))
+            models[case.id] = tried[key]
         return models
+
+    def _model(self, case: Case, release: Version) -> ModelFiles | str:
+        network = self.networks[case.network]
+        try:
+            return convert(network, self.cache, self._tell, precision=case.precision, release=release)
+        except ConversionError as error:
+            self.progress(Note(str(error), lasting=True))
+            return str(error)
 
     def _tell(self, text: str) -> None:
         self.progress(Note(text))
 
-    def _lacking(self, release: str, models: Mapping[str, ModelFiles | str]) -> Iterator[Errand]:
+    def _lacking(self, release: str, tried: _Models) -> Iterator[Errand]:
         """What is to be measured on a release."""
+        models = self._models(release, tried)
         stored = self._stored(release)
         for case in self.cases:
-            errand = Errand(case, models[case.network], self.networks[case.network].loops, self.gauges)
+            errand = Errand(case, models[case.id], self.networks[case.network].loops, self.gauges)
             known = stored.get(case.id)
             if known is None:
                 yield errand

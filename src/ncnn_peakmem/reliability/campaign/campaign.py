@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ncnn_peakmem.baselines import in_words, judge
-from ncnn_peakmem.case import Case
+from ncnn_peakmem.case import Case, Precision
 from ncnn_peakmem.catalog import Catalog
 from ncnn_peakmem.conversion import Cache, convert
 from ncnn_peakmem.measurement import Measurement
@@ -55,7 +55,7 @@ class Campaign:
     conditions: Conditions
     cache: Cache
     progress: Progress = lambda *_: None
-    _models: dict[str, ModelFiles] = field(default_factory=dict)
+    _models: dict[tuple[str, Precision], ModelFiles] = field(default_factory=dict)
 
     def run(self) -> Record:
         """Go on to the end; all that the data file then holds.
@@ -175,7 +175,14 @@ class Campaign:
         return injection.holding(self.runtime, task.phase if held_bytes else None, held_bytes, folder)
 
     def _model(self, case: Case) -> ModelFiles:
-        if case.network not in self._models:
+        key = (case.network, case.precision)
+        if key not in self._models:
             network = self.catalog.network(case.network)
-            self._models[case.network] = convert(network, self.cache, lambda _: None)
-        return self._models[case.network]
+            self._models[key] = convert(
+                network,
+                self.cache,
+                lambda _: None,
+                precision=case.precision,
+                release=self.runtime.release,
+            )
+        return self._models[key]
