@@ -48,13 +48,13 @@ class OwnedFolder:
 
 
 class ScratchFolder(OwnedFolder):
-    """One among the temporary files that goes with its context.
+    """One in `parent`, by default among the temporary files, that goes with its context.
 
-    A process's first one sweeps up what killed processes left.
+    A process's first one there sweeps up what killed processes left.
     """
 
-    def __init__(self) -> None:
-        parent = Path(tempfile.gettempdir())
+    def __init__(self, parent: Path | None = None) -> None:
+        parent = parent or Path(tempfile.gettempdir())
         _sweep_once(parent)
         super().__init__(parent, _PREFIX)
 

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from memray import AllocationRecord, AllocatorType
 
 from ncnn_peakmem import param_file, runtimes
 from ncnn_peakmem.anatomy.heap_block import heap_blocks, highest
 from ncnn_peakmem.anatomy.layer_title import title
-from ncnn_peakmem.measurement import Gauge, Metric, Phase
+from ncnn_peakmem.measurement import Gauge, Metric, OutcomeKind, Phase
 from ncnn_peakmem.network import InputBlob, Loops, ModelFiles
-from ncnn_peakmem.probe import Conditions, Job, ProbeEnded, layer_trace, probe
+from ncnn_peakmem.probe import Conditions, Job, ProbeEnded, heap_trace, layer_trace, probe
 from ncnn_peakmem.probe.layer_events import (
     Asked,
     BlobSize,
@@ -174,6 +175,56 @@ def test_steps_that_fail_leave_the_one_shot_run(
     assert peak(traced.one_shot) == peak(trace(job, 2, Conditions()).one_shot)
     assert [stretch.command for stretch in traced.stepped] == ["load_param", "load_model", "prepare_input"]
     assert sum(isinstance(event, Loaded) for event in traced.stepped[1].events) == 6
+
+
+def breaking_off(monkeypatch: pytest.MonkeyPatch, marks: int) -> None:
+    """Have the recording end with the mark of that number, which ends a command."""
+    records = heap_trace.records
+
+    def cut(recording: Path) -> Iterator[AllocationRecord]:
+        left = marks
+        for record in records(recording):
+            yield record
+            left -= record.allocator == AllocatorType.MMAP and record.size == heap_trace.MARK_BYTES
+            if not left:
+                return
+
+    monkeypatch.setattr(heap_trace, "records", cut)
+
+
+@pytest.mark.parametrize(
+    ("marks", "phase", "told"),
+    [
+        (1, Phase.LOAD_PARAM, "before load_param"),
+        (2, Phase.LOAD_MODEL, "before load_model"),
+        (6, Phase.UNLOAD, "before unload"),
+    ],
+)
+def test_recording_that_breaks_off_as_it_runs_is_an_outcome(
+    job: Job, monkeypatch: pytest.MonkeyPatch, marks: int, phase: Phase, told: str
+) -> None:
+    breaking_off(monkeypatch, marks)
+
+    with pytest.raises(ProbeEnded, match=f"the recording of the heap broke off {told}") as ended:
+        trace(job, 2, Conditions())
+
+    assert (ended.value.outcome.kind, ended.value.outcome.phase) == (OutcomeKind.FAILED, phase)
+
+
+@pytest.mark.parametrize(
+    ("marks", "told"), [(7, "before load_param"), (9, "before prepare_input"), (12, "before unload")]
+)
+def test_recording_that_breaks_off_in_the_steps_leaves_the_one_shot_run(
+    job: Job, monkeypatch: pytest.MonkeyPatch, marks: int, told: str
+) -> None:
+    whole = trace(job, 2, Conditions())
+    breaking_off(monkeypatch, marks)
+
+    traced = trace(job, 2, Conditions())
+
+    assert traced.trouble == f"failed: the recording of the heap broke off {told}"
+    assert peak(traced.one_shot) == peak(whole.one_shot)
+    assert len(traced.stepped) == marks - 7
 
 
 def test_network_that_does_not_run_is_an_outcome(job: Job) -> None:

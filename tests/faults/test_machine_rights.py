@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ncnn_peakmem.measurement import Caveat, Gauge, Metric, OutcomeKind, Phase, Reading
+from ncnn_peakmem.probe import working_folder
 from tests.faults.conftest import Cgroup, Elsewhere, Measure, as_nobody
 from tests.faults.seccomp import Denial
 
@@ -143,6 +144,7 @@ def test_no_temporary_folder(
     measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gauge: Gauge
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(working_folder, "_PLACE", tmp_path / "nowhere")
 
     outcome = measure(gauge).outcome
 

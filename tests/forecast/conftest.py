@@ -1,4 +1,4 @@
-"""A machine class that is the same wherever the tests run, and the nine networks' graphs."""
+"""A machine class that is the same wherever the tests run, the nine networks' graphs, and some recipes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from ncnn_peakmem.forecast import Setting
+from ncnn_peakmem.forecast import Learned, Setting
+from ncnn_peakmem.forecast.recipe import LoadRecipe, RunRecipe
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.network import InputBlob, ModelFiles
 
 GRAPHS = Path(__file__).with_name("graphs")
 NEWEST, OLDEST = Version("1.0.20261020"), Version("1.0.20221128")
+LEARNED_ON = "linux-x86_64-avx512.avx2-l2.1024k-cores.2"
+
+
+def learned(machine: str = LEARNED_ON, release: Version = NEWEST) -> Learned:
+    """Two recipes of loading and two of running, which two networks taught."""
+    load, run = LoadRecipe.parse("r132 | p260 -0"), RunRecipe.parse("b20 .")
+    one = Learned(machine, release).with_network("one", {"a": load, "b": load}, {"c": run})
+    return one.with_network("two", {"b": load}, {"d": run})
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ def witness() -> Witness:
         hwm_left_bytes=4096,
         uncompiled=(),
         environment=("GLIBC_TUNABLES", "LC_CTYPE", "OMP_NUM_THREADS"),
+        folder_characters=26,
     )
 
 

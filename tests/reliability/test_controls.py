@@ -43,6 +43,7 @@ def test_all_is_well(witness: Witness, surroundings: Surroundings) -> None:
             State.NOTE,
             "LD_LIBRARY_PATH",
         ),
+        ("folder", {"folder_characters": 40}, State.NOTE, "40 characters, not 26"),
         ("python", {"uncompiled": ("encodings", "encodings.utf_8")}, State.DEGRADED, "no .pyc of encodings"),
     ],
 )

@@ -47,6 +47,7 @@ def test_level_2_cache_counts_and_no_other(tmp_path: Path) -> None:
         ("0::/a/b\n", {"a/memory.max": "8192\n", "a/b/memory.max": "4096\n"}, 4096),
         ("4:memory:/job\n", {"memory/job/memory.limit_in_bytes": "65536\n"}, 65536),
         ("4:memory:/job\n", {"memory/job/memory.limit_in_bytes": "9223372036854771712\n"}, None),
+        ("4:cpu,memory:/x\n", {"memory/x/memory.limit_in_bytes": "65536\n"}, 65536),
         ("3:cpu:/job\n", {"job/memory.max": "4096\n"}, None),
     ],
 )

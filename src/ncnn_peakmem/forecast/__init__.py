@@ -5,7 +5,8 @@ from __future__ import annotations
 from ncnn_peakmem import param_file
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.engine import forecast
-from ncnn_peakmem.forecast.learned import Learned, LearnedError, Library
+from ncnn_peakmem.forecast.learned import Learned, LearnedError
+from ncnn_peakmem.forecast.library import Library
 from ncnn_peakmem.forecast.prediction import Basis, Forecast
 from ncnn_peakmem.forecast.room import Room, admits, room
 from ncnn_peakmem.forecast.setting import Setting

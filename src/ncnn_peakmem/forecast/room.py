@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ncnn_peakmem.control_groups import memory_groups
 from ncnn_peakmem.forecast.prediction import Forecast
 
 _MIB, _GIB = 2**20, 2**30
@@ -58,31 +59,9 @@ def _address_space() -> Iterator[Room]:
 
 
 def _left_by_groups(root: Path) -> Iterator[Room]:
-    """Version 2 has one hierarchy, without a name; version 1 one for memory. Limits above apply as well."""
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if number == "0" and not controllers:
-            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            base = root / "sys/fs/cgroup/memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
-            continue
-        group = base / path.strip("/")
-        for folder in (group, *group.parents):
-            yield from _left_in(folder, *names)
-            if folder == base:
-                break
-
-
-def _left_in(folder: Path, limit: str, used: str, droppable: str) -> Iterator[Room]:
-    limit_text, used_text = _text(folder / limit).strip(), _text(folder / used).strip()
-    # `max` is no limit, and where there is none in version 1, the number is beyond any machine's memory.
-    if limit_text.isdigit() and used_text.isdigit() and int(limit_text) < 2**60:
-        match = re.search(rf"^{droppable} (\d+)$", _text(folder / "memory.stat"), re.MULTILINE)
-        taken = int(used_text) - (int(match[1]) if match else 0)
-        yield Room(max(0, int(limit_text) - max(0, taken)), "a control group")
+    for group in memory_groups(root):
+        if group.used_bytes is not None:
+            yield Room(max(0, group.limit_bytes - group.used_bytes), "a control group")
 
 
 def _text(path: Path) -> str:

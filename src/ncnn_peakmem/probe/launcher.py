@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Self
 
 from ncnn_peakmem.measurement import Caveat, Outcome, OutcomeKind, Phase
-from ncnn_peakmem.owned_folder import ScratchFolder
 from ncnn_peakmem.probe import controls, process_status
 from ncnn_peakmem.probe.ending import Ending, tidy
 from ncnn_peakmem.probe.job import Job
+from ncnn_peakmem.probe.working_folder import working_folder
 
 _CHILD = Path(__file__).with_name("child.py")
 _LOG_BYTES_KEPT = 4096
@@ -74,7 +74,7 @@ class Child:
         return self
 
     def _start(self, begun: ExitStack) -> None:
-        self._folder = begun.enter_context(ScratchFolder()).path
+        self._folder = begun.enter_context(working_folder(traced=self._traced)).path
         self._job.lay(self._folder)
         self._kills_before = process_status.out_of_memory_kills()
         self._wire, childs_end = socket.socketpair()

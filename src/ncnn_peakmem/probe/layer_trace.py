@@ -10,7 +10,7 @@ from pathlib import Path
 
 from memray import AllocatorType
 
-from ncnn_peakmem.measurement import Phase
+from ncnn_peakmem.measurement import Outcome, OutcomeKind, Phase
 from ncnn_peakmem.network import Shape
 from ncnn_peakmem.probe import heap_trace
 from ncnn_peakmem.probe.job import TRACE, Job
@@ -44,7 +44,8 @@ _Command = tuple[str, Phase, int | None]
 def trace(job: Job, loops: int, conditions: Conditions) -> LayerTrace:
     """Run `job` with `loops` inferences both ways, with one thread.
 
-    `ProbeEnded` where it does not even run as ever; where only the steps fail or hang, the trace tells why.
+    `ProbeEnded` where it does not even run as ever, or is not recorded; where only the steps fail, hang or
+    are not recorded, the trace tells why.
     """
     stepping = replace(job, runtime=replace(job.runtime, module=_STEPPING), threads=1)
     commands = _commands(loops)
@@ -63,11 +64,21 @@ def trace(job: Job, loops: int, conditions: Conditions) -> LayerTrace:
             _let_go(child)
         stretches = list(_stretches(child.folder))[1:]
         sizes = _sizes(child.folder / _SHAPES)
+    planned = [*commands, *commands]
+    if len(stretches) < len(commands):
+        command, phase, _ = planned[len(stretches)]
+        raise ProbeEnded(Outcome(OutcomeKind.FAILED, _broken_off(command), phase))
+    if len(stretches) < len(planned) and not trouble:
+        trouble = f"{OutcomeKind.FAILED}: {_broken_off(planned[len(stretches)][0])}"
     told = [
         Stretch(command, phase, loop, events)
-        for (command, phase, loop), events in zip([*commands, *commands], stretches, strict=False)
+        for (command, phase, loop), events in zip(planned, stretches, strict=False)
     ]
     return LayerTrace(tuple(told[: len(commands)]), tuple(told[len(commands) :]), sizes, trouble)
+
+
+def _broken_off(command: str) -> str:
+    return f"the recording of the heap broke off before {command}"
 
 
 def _commands(loops: int) -> list[_Command]:

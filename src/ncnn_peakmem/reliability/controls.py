@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from ncnn_peakmem.measurement import Caveat
+from ncnn_peakmem.probe.working_folder import PATH_CHARACTERS
 from ncnn_peakmem.reliability.finding import Finding, State
 from ncnn_peakmem.reliability.surroundings import Surroundings
 from ncnn_peakmem.reliability.witness import BLOCK_BYTES, BLOCKS, Witness
@@ -28,7 +29,8 @@ def findings_unasked(cause: str, around: Surroundings) -> tuple[Finding, ...]:
         "controls",
         State.BROKEN,
         f"cannot be asked: the child that was to tell {cause}",
-        "nothing is known of ASLR, THP, tunables, pinning, clear_refs, the environment and compiled modules",
+        "nothing is known of ASLR, THP, tunables, pinning, clear_refs, the environment, the folder and"
+        " compiled modules",
         "see to the cause; where /proc is another PID namespace's, mount it anew",
     )
     return (unasked, *_of_surroundings(around))
@@ -42,6 +44,7 @@ def _of_child(witness: Witness, around: Surroundings) -> tuple[Finding, ...]:
         _pinned(witness),
         _clear_refs(witness),
         _environment(witness),
+        _folder(witness),
         _compiled(witness),
     )
 
@@ -134,6 +137,18 @@ def _environment(witness: Witness) -> Finding:
         f"has {', '.join(sorted(foreign))} besides",
         "its length may move process figures by a page between machines; the floor takes most of that out",
         "use a Python that finds its libraries without it, and keep it the same from run to run",
+    )
+
+
+def _folder(witness: Witness) -> Finding:
+    if witness.folder_characters == PATH_CHARACTERS:
+        return Finding("folder", State.OK, f"the child's path has {PATH_CHARACTERS} characters, as it should")
+    return Finding(
+        "folder",
+        State.NOTE,
+        f"the child's path has {witness.folder_characters} characters, not {PATH_CHARACTERS}",
+        "its length moves process figures by up to 24 KiB between machines; the heap is the same",
+        "make /tmp a folder that may be written to, and no link to another",
     )
 
 

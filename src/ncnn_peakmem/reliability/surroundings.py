@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from ncnn_peakmem.control_groups import memory_groups
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -52,16 +54,9 @@ def _memory_limits(root: Path) -> dict[str, int]:
     process_limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if process_limit != resource.RLIM_INFINITY:
         limits["ulimit -v"] = process_limit
-    groups = re.findall(r"^\d+:(memory|):(.*)$", _text(root / "proc/self/cgroup"), re.MULTILINE)
-    for controller, path in groups:
-        base = root / "sys/fs/cgroup" / controller
-        name = "memory.limit_in_bytes" if controller else "memory.max"
-        place = base / path.lstrip("/")
-        for folder in (place, *place.parents):
-            text = _text(folder / name).strip()
-            # Without a limit version 1 tells the largest number of pages there could be.
-            if folder.is_relative_to(base) and text.isdigit() and int(text) < 1 << 60:
-                limits["cgroup"] = min(int(text), limits.get("cgroup", int(text)))
+    groups = [group.limit_bytes for group in memory_groups(root)]
+    if groups:
+        limits["cgroup"] = min(groups)
     return limits
 
 

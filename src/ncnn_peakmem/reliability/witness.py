@@ -71,7 +71,7 @@ class Witness:
 
     `returned_bytes` is by how much its address space shrank when it gave back what it had taken.
     `hwm_left_bytes` is how far its resident high-water mark stood above what was resident after it was reset,
-    or None where the reset was refused.
+    or None where the reset was refused. `folder_characters` is the length of its working folder's path.
     """
 
     randomised: bool
@@ -83,6 +83,7 @@ class Witness:
     hwm_left_bytes: int | None
     uncompiled: tuple[str, ...]
     environment: tuple[str, ...]
+    folder_characters: int
 
 
 def call(runtime: Runtime, model: ModelFiles, conditions: Conditions, folder: Path) -> Witness:
@@ -111,4 +112,5 @@ def call(runtime: Runtime, model: ModelFiles, conditions: Conditions, folder: Pa
             hwm_left_bytes=after.vm_hwm - after.vm_rss if reset else None,
             uncompiled=tuple(told["uncompiled"]),
             environment=tuple(told["environment"]),
+            folder_characters=len(str(child.folder.resolve())),
         )
