@@ -21,11 +21,8 @@ class Ending:
     def refusal(self, word: OutcomeKind, detail: str) -> Outcome:
         """The outcome of a step that the child itself reports as not done."""
         detail = tidy(detail)
-        said = self._lines()
-        unknown = next((line for line in said if line.endswith("not exists or registered")), None)
-        if unknown is not None and self.phase is Phase.LOAD_PARAM:
-            operator = unknown.removeprefix("layer ").partition(" ")[0]
-            return Outcome(OutcomeKind.UNSUPPORTED, f"this ncnn has no layer {operator}", self.phase)
+        if lack := self._lack():
+            return Outcome(OutcomeKind.UNSUPPORTED, lack, self.phase)
         if word is OutcomeKind.FAILED:
             return self._failure(OutcomeKind.FAILED, self._with_log(detail))
         # A MemoryError seldom has a text of its own.
@@ -51,7 +48,19 @@ class Ending:
         if any("bad_alloc" in line for line in self._lines()):
             cause = self._with_log(f"out of memory in {step}")
             return Outcome(OutcomeKind.OUT_OF_MEMORY, cause, self.phase)
+        if lack := self._lack():
+            # Before it can return an error, ncnn goes on without the layer, and dies of that.
+            cause = f"{lack}, and dies of it: {_signal_name(-status)} in {step}"
+            return Outcome(OutcomeKind.UNSUPPORTED, cause, self.phase)
         return self._failure(OutcomeKind.CRASHED, self._with_log(f"{_signal_name(-status)} in {step}"))
+
+    def _lack(self) -> str:
+        """Which layer of the graph this ncnn said that it has not; empty where it said no such thing."""
+        if self.phase is not Phase.LOAD_PARAM:
+            return ""
+        unknown = next((line for line in self._lines() if line.endswith("not exists or registered")), "")
+        operator = unknown.removeprefix("layer ").partition(" ")[0]
+        return operator and f"this ncnn has no layer {operator}"
 
     def _failure(self, kind: OutcomeKind, cause: str) -> Outcome:
         """A failure, or what it comes to under a memory limit, where ncnn may return errors or crash."""
