@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ncnn_peakmem.baselines import Change, Verdict, VerdictKind
+from ncnn_peakmem.baselines import Change, Overrun, Verdict, VerdictKind
 from ncnn_peakmem.measurement import Caveat, Gauge, Metric, Phase
 from ncnn_peakmem.reports import explain
 
@@ -96,3 +96,30 @@ def test_a_reference_from_this_run_is_called_so(grown: Verdict) -> None:
 def test_only_what_is_the_same_has_nothing_to_accept(kind: VerdictKind) -> None:
     told = explained(Verdict("case", kind))
     assert (COMMAND in told[-1]) == (kind is not VerdictKind.SAME)
+
+
+HEAP_OVER = Overrun(Gauge.HEAP, Phase.STEADY, Metric.PEAK, 54_630_810, 48 * 2**20)
+PAGES_OVER = Overrun(Gauge.PAGES, Phase.STEADY, Metric.VM_PEAK, 210 * 2**20, 200 * 2**20)
+ADVICE = "  advice   ncnn-peakmem advise resnet18 names options that take less; the budget is in models.yaml"
+
+
+def test_a_case_over_budget_leads_with_it_though_it_is_the_same() -> None:
+    verdict = Verdict("resnet18-fp32-t1", VerdictKind.SAME, against="1.0.1", overruns=(HEAP_OVER, PAGES_OVER))
+    assert explained(verdict) == [
+        "resnet18-fp32-t1   heap steady peak 52.10 MiB, budget 48.00 MiB: +4.10 MiB",
+        "  ncnn 1.0.20230223 against 1.0.1 on linux-x86_64",
+        "  budget   pages steady vm_peak gross 210.00 MiB, budget 200.00 MiB: +10.00 MiB",
+        ADVICE,
+    ]
+
+
+def test_a_new_case_over_budget_tells_both() -> None:
+    told = explained(Verdict("resnet18-fp32-t1", VerdictKind.NEW, "no baseline", overruns=(HEAP_OVER,)))
+    assert told[0].endswith("budget 48.00 MiB: +4.10 MiB")
+    assert told[2:] == ["  note     new: no baseline", ADVICE, f"  accept   {COMMAND}"]
+
+
+def test_a_regression_leads_before_its_budget(grown: Verdict) -> None:
+    told = explained(replace(grown, overruns=(HEAP_OVER,)))
+    assert told[0] == explained(grown)[0]
+    assert "  budget   heap steady peak 52.10 MiB, budget 48.00 MiB: +4.10 MiB" in told

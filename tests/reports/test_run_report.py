@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
-from ncnn_peakmem.baselines import Verdict, VerdictKind
-from ncnn_peakmem.measurement import Caveat, MeasurementSet
-from ncnn_peakmem.reports import RunReport
+from ncnn_peakmem.baselines import Overrun, Verdict, VerdictKind
+from ncnn_peakmem.measurement import Caveat, Gauge, MeasurementSet, Metric, Phase
+from ncnn_peakmem.reports import RunReport, json_report, markdown, terminal
 
 
 def test_the_headline_counts_by_verdict(report: RunReport, calm_report: RunReport) -> None:
@@ -49,3 +50,26 @@ def test_a_probe_that_died_unjudged_is_told(report: RunReport, crashed: Verdict)
 
 def test_caveats_are_counted_by_case(report: RunReport) -> None:
     assert report.caveats == {Caveat.ASLR_ON: 3}
+
+
+def test_a_case_over_budget_disturbs_a_calm_run(calm_report: RunReport) -> None:
+    first, *others = calm_report.verdicts
+    found = Overrun(Gauge.HEAP, Phase.STEADY, Metric.PEAK, 3 * 2**20, 2**20)
+    report = replace(calm_report, verdicts=(replace(first, overruns=(found,)), *others))
+
+    told = f"{first.case}   heap steady peak 3.00 MiB, budget 1.00 MiB: +2.00 MiB"
+    assert report.headline == "70 cases judged: 70 same; 1 over budget"
+    assert not report.calm
+    assert not report.accepted
+    assert [line.text for line in terminal.lines(report)][3:5] == ["over budget:", told]
+    page = markdown.render(report)
+    assert "no action needed" not in page
+    assert f"- over budget: <code>{first.case}</code>: {told.partition('   ')[2]}" in page
+    assert json_report.parse(json_report.render(report)) == (report,)
+
+
+def test_a_report_from_before_there_were_budgets_is_read(calm_report: RunReport) -> None:
+    document = json.loads(json_report.render(calm_report))
+    for case in document["runs"][0]["cases"]:
+        del case["overruns"]
+    assert json_report.parse(json.dumps(document)) == (calm_report,)

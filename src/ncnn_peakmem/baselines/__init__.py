@@ -2,6 +2,7 @@
 
 from ncnn_peakmem.baselines.comparison import Comparison, compare
 from ncnn_peakmem.baselines.judge import fails_anew, judge
+from ncnn_peakmem.baselines.overrun import Overrun, overruns
 from ncnn_peakmem.baselines.record import BaselineError
 from ncnn_peakmem.baselines.store import BaselineStore, Update, read
 from ncnn_peakmem.baselines.verdict import Change, Verdict, VerdictKind, in_words, largest_first
@@ -11,6 +12,7 @@ __all__ = [
     "BaselineStore",
     "Change",
     "Comparison",
+    "Overrun",
     "Update",
     "Verdict",
     "VerdictKind",
@@ -19,5 +21,6 @@ __all__ = [
     "in_words",
     "judge",
     "largest_first",
+    "overruns",
     "read",
 ]

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ncnn_peakmem.baselines.judge import judge
+from ncnn_peakmem.baselines.overrun import overruns
 from ncnn_peakmem.baselines.verdict import Verdict
+from ncnn_peakmem.budget import Budget
 from ncnn_peakmem.measurement import MeasurementSet
 from ncnn_peakmem.tolerance import Tolerances
 
@@ -26,18 +28,19 @@ def compare(
     tolerances: Callable[[str], Tolerances],
     *,
     same_build: bool,
+    budgets: Callable[[str], Budget],
 ) -> Comparison:
-    """Judge every case of `measured` that `baseline` has; `tolerances` gives those of a case's id.
+    """Judge every case of `measured` that `baseline` has; `tolerances`, `budgets` give those of a case's id.
 
     `same_build`: both are of one build of ncnn, so that no difference is to be expected.
     """
-    both = sorted(measured.cases.keys() & baseline.cases.keys())
-    verdicts = (
-        judge(measured.cases[case], baseline.cases[case], tolerances(case), same_release=same_build)
-        for case in both
-    )
+    verdicts = []
+    for case in sorted(measured.cases.keys() & baseline.cases.keys()):
+        found = measured.cases[case]
+        verdict = judge(found, baseline.cases[case], tolerances(case), same_release=same_build)
+        verdicts.append(replace(verdict, against=baseline.ncnn, overruns=overruns(found, budgets(case))))
     return Comparison(
-        verdicts=tuple(replace(verdict, against=baseline.ncnn) for verdict in verdicts),
+        verdicts=tuple(verdicts),
         only_measured=tuple(sorted(measured.cases.keys() - baseline.cases.keys())),
         only_baseline=tuple(sorted(baseline.cases.keys() - measured.cases.keys())),
     )

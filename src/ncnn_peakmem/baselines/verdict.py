@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from ncnn_peakmem.baselines.overrun import Overrun
 from ncnn_peakmem.measurement import Gauge, Metric, Outcome, Phase
 
 
@@ -86,7 +87,7 @@ class Verdict:
     `changes` are the figures that moved beyond their tolerance, in the order of gauges, phases and metrics.
     `peaks` has the overall peak of every gauge compared, moved or not, at the phase that reached it.
     `reason` tells in words what figures cannot. `against` is the ncnn version that the baseline is of, empty
-    where there is none.
+    where there is none. `overruns` are the figures beyond the case's budget, which knows of no baseline.
     """
 
     case: str
@@ -95,11 +96,12 @@ class Verdict:
     changes: tuple[Change, ...] = ()
     peaks: tuple[Change, ...] = ()
     against: str = ""
+    overruns: tuple[Overrun, ...] = ()
 
     @property
     def accepted(self) -> bool:
-        """Whether a gate lets the case pass."""
-        return self.kind in {VerdictKind.SAME, VerdictKind.IMPROVED}
+        """Whether a gate lets the case pass: it is no worse than its baseline, and within its budget."""
+        return self.kind in {VerdictKind.SAME, VerdictKind.IMPROVED} and not self.overruns
 
     @property
     def leading(self) -> Change | None:
@@ -118,7 +120,8 @@ class Verdict:
         """The verdict with one gauge's figures alone."""
         changes = tuple(change for change in self.changes if change.gauge is gauge)
         peaks = tuple(peak for peak in self.peaks if peak.gauge is gauge)
-        return replace(self, changes=changes, peaks=peaks)
+        overruns = tuple(overrun for overrun in self.overruns if overrun.gauge is gauge)
+        return replace(self, changes=changes, peaks=peaks, overruns=overruns)
 
 
 def largest_first(verdicts: Iterable[Verdict]) -> list[Verdict]:

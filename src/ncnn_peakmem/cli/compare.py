@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ncnn_peakmem import baselines, bounded_file, catalog, machine, runtimes, whole_file
 from ncnn_peakmem.baselines import BaselineError, BaselineStore, VerdictKind
+from ncnn_peakmem.budget import UNLIMITED
 from ncnn_peakmem.case import Case, threads_of
 from ncnn_peakmem.catalog import Catalog, CatalogError
 from ncnn_peakmem.cli.arguments import (
@@ -92,7 +93,7 @@ def compare(
     Both are ncnn builds (installed, a release, latest, previous, a .whl file, a directory), which are
     measured now, case by case side by side; or both are files: baselines, or results that --json wrote.
 
-    Exit codes: 0 same or better, 1 regressed, 2 usage, 3 could not be measured or compared.
+    Exit codes: 0 same or better, 1 regressed or over budget, 2 usage, 3 could not be measured or compared.
     """
     check_folders(markdown_file)
     with told_as(click.UsageError, CatalogError):
@@ -146,6 +147,7 @@ def _compare_builds(
             digest=newer.digest,
             baseline_note=gate.reference.note,
             models_file=known.path.name,
+            axes=tuple(known.axes.values()),
         )
 
 
@@ -165,7 +167,11 @@ def _compare_files(
         )
     measured, stored = _reduced(new.figures, wanted, gauges), _reduced(old.figures, wanted, gauges)
     comparison = baselines.compare(
-        measured, stored, lambda case: _tolerances(known, case), same_build=new.same_build(old)
+        measured,
+        stored,
+        lambda case: _tolerances(known, case),
+        same_build=new.same_build(old),
+        budgets=lambda case: known.budgets.get(case.partition("-")[0], UNLIMITED),
     )
     if not comparison.verdicts:
         asked = ", ".join(gauge for gauge in Gauge if gauge in gauges)
@@ -183,6 +189,7 @@ def _compare_files(
         digest=new.digest,
         baseline_note=note,
         models_file=known.path.name,
+        axes=tuple(known.axes.values()),
     )
 
 
@@ -236,6 +243,6 @@ def _show(report: RunReport, *, verbose: bool) -> None:
 
 def _exit_code(report: RunReport) -> int:
     kinds = set(report.counts)
-    if kinds & {VerdictKind.REGRESSED, VerdictKind.BROKEN}:
+    if report.over_budget or kinds & {VerdictKind.REGRESSED, VerdictKind.BROKEN}:
         return REGRESSED
     return COULD_NOT_MEASURE if VerdictKind.NEW in kinds else 0

@@ -12,7 +12,16 @@ from filelock import FileLock
 from pydantic import TypeAdapter
 
 from ncnn_peakmem import whole_file
-from ncnn_peakmem.baselines import BaselineStore, Change, Verdict, fails_anew, in_words, judge
+from ncnn_peakmem.baselines import (
+    BaselineStore,
+    Change,
+    Overrun,
+    Verdict,
+    fails_anew,
+    in_words,
+    judge,
+    overruns,
+)
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.catalog import Catalog
 from ncnn_peakmem.conversion import ConversionError, convert
@@ -56,9 +65,13 @@ class Gate:
             same_release=found is not None and found.same_build,
             missing=self.reference.missing,
         )
-        verdict = replace(verdict, against=found.ncnn if found else "")
+        verdict = replace(verdict, against=found.ncnn if found else "", overruns=self.overruns(case))
         whole_file.write(self._kept("verdicts", case), _VERDICT.dump_json(verdict))
         return verdict
+
+    def overruns(self, case: Case) -> tuple[Overrun, ...]:
+        """What the case takes beyond its network's budget, whatever it is judged against."""
+        return overruns(self.measure(case), self.catalog.budgets[case.network])
 
     def where(self, case: Case, verdict: Verdict) -> Where | None:
         """Where the heap of a case grew, by running both builds once more; None where it did not grow.

@@ -21,6 +21,7 @@ from ncnn_peakmem.history.change_point import (
 from ncnn_peakmem.history.echo import is_echo
 from ncnn_peakmem.history.fold import Fold, fold_alike, fold_cases
 from ncnn_peakmem.history.movement import Movement, movements
+from ncnn_peakmem.history.product import Product, products
 from ncnn_peakmem.history.timeline import FIGURES, PEAKS, Figure, History, Point, Series, network_of
 from ncnn_peakmem.history.upstream import (
     Cause,
@@ -53,6 +54,7 @@ __all__ = [
     "Movement",
     "OutcomeChange",
     "Point",
+    "Product",
     "Series",
     "Standing",
     "axis_effects",
@@ -68,5 +70,6 @@ __all__ = [
     "movements",
     "network_of",
     "outcome_changes",
+    "products",
     "standing",
 ]

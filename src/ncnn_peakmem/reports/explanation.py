@@ -7,7 +7,7 @@ from itertools import groupby
 
 from ncnn_peakmem.baselines import Change, Verdict, VerdictKind
 from ncnn_peakmem.measurement import Caveat, Gauge, Phase
-from ncnn_peakmem.reports import quantity
+from ncnn_peakmem.reports import overrun, quantity
 from ncnn_peakmem.reports.run_report import comparison
 
 
@@ -20,19 +20,36 @@ def explain(
     baseline_note: str = "",
     where: Sequence[str] = (),
     caveats: Collection[Caveat] = (),
+    models_file: str = "models.yaml",
 ) -> str:
     """The message of a test; `command`, if there is one, is what to run where the new figures are right."""
     compared = comparison(measured_version, verdict.against, machine_id, baseline_note)
     lines = [f"{verdict.case}   {_headline(verdict)}", f"  {compared}"]
     for gauge in Gauge:
         lines.extend(_labelled(gauge, _movements(verdict.only(gauge).changes)))
+    over = [overrun.in_words(found) for found in verdict.overruns]
+    lines.extend(_labelled("budget", over[1:] if _leads_with_budget(verdict) else over))
     lines.extend(_labelled("where", where))
-    notes = [verdict.reason] if verdict.reason and _leads_with_figures(verdict) else []
+    notes = _notes(verdict)
     if notes or caveats:
         lines.extend(_labelled("note", ["; ".join([*notes, *(caveat.advice for caveat in caveats)])]))
+    if over:
+        lines.extend(_labelled("advice", [overrun.remedy(verdict.case, models_file)]))
     if command and verdict.kind is not VerdictKind.SAME:
         lines.extend(_labelled("accept", [command]))
     return "\n".join(lines)
+
+
+def _notes(verdict: Verdict) -> list[str]:
+    """What the headline does not tell in words."""
+    if verdict.kind is VerdictKind.NEW and _leads_with_budget(verdict):
+        return [_kind(verdict)]
+    return [verdict.reason] if verdict.reason and _leads_with_figures(verdict) else []
+
+
+def _leads_with_budget(verdict: Verdict) -> bool:
+    """Whether the budget is the gravest of what there is to tell."""
+    return bool(verdict.overruns) and verdict.kind.severity <= VerdictKind.NEW.severity
 
 
 def _leads_with_figures(verdict: Verdict) -> bool:
@@ -40,9 +57,11 @@ def _leads_with_figures(verdict: Verdict) -> bool:
 
 
 def _headline(verdict: Verdict) -> str:
+    if _leads_with_budget(verdict):
+        return overrun.in_words(verdict.overruns[0])
     figure = verdict.headline
     if figure is None or not _leads_with_figures(verdict):
-        return f"{verdict.kind}: {verdict.reason}" if verdict.reason else verdict.kind
+        return _kind(verdict)
     net = "" if figure.gauge is Gauge.HEAP else " net"
     name = f"{figure.gauge} {figure.metric}{net}"
     if figure not in verdict.peaks:
@@ -52,6 +71,10 @@ def _headline(verdict: Verdict) -> str:
         f"{quantity.difference(figure.difference)} ({quantity.percent(figure.percent)}), "
         f"tolerance {quantity.size(figure.tolerance)}"
     )
+
+
+def _kind(verdict: Verdict) -> str:
+    return f"{verdict.kind}: {verdict.reason}" if verdict.reason else verdict.kind
 
 
 def _movements(changes: Sequence[Change]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ncnn_peakmem.baselines import Change, Verdict
+from ncnn_peakmem.baselines import Change, Overrun, Verdict
 from ncnn_peakmem.case import is_id
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import Measurement, MeasurementSet
@@ -18,7 +18,8 @@ SCHEMA = 2
 """The version of the document.
 
 1. What was compared, counts by verdict, and for each case its verdict, changes, peaks and measurement.
-2. A list of such runs, one a build; each case tells the version that it was judged against.
+2. A list of such runs, one a build; each case tells the version that it was judged against, and may tell what
+   exceeds its budget.
 """
 
 # A case has some 160, one that moved throughout 400: room for 5000 of these.
@@ -27,6 +28,7 @@ _MOST_ENTRIES = 2_000_000
 _CHANGES: TypeAdapter[tuple[Change, ...]] = TypeAdapter(tuple[Change, ...])
 _MACHINE: TypeAdapter[MachineClass] = TypeAdapter(MachineClass)
 _MEASUREMENT: TypeAdapter[Measurement] = TypeAdapter(Measurement)
+_OVERRUN: TypeAdapter[Overrun] = TypeAdapter(Overrun)
 _STALE: TypeAdapter[tuple[str, ...]] = TypeAdapter(tuple[str, ...])
 _TEXT: TypeAdapter[str] = TypeAdapter(str)
 _VERDICT: TypeAdapter[Verdict] = TypeAdapter(Verdict)
@@ -101,6 +103,10 @@ def _case(case: str, verdict: Verdict | None, measurement: Measurement | None) -
         "against": verdict.against if verdict else "",
         "changes": _changes(verdict.changes if verdict else ()),
         "peaks": _changes(verdict.peaks if verdict else ()),
+        "overruns": [
+            {**_OVERRUN.dump_python(overrun, mode="json"), "excess": overrun.excess}
+            for overrun in (verdict.overruns if verdict else ())
+        ],
         "measurement": measurement and _MEASUREMENT.dump_python(measurement, mode="json"),
     }
 

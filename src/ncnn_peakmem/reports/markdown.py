@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ncnn_peakmem.baselines import VerdictKind
-from ncnn_peakmem.reports import quantity
+from ncnn_peakmem.reports import overrun, quantity
+from ncnn_peakmem.reports.group import grouped
 from ncnn_peakmem.reports.row import Row, report_rows
 from ncnn_peakmem.reports.run_report import RunReport
 
@@ -42,9 +43,17 @@ def _head(report: RunReport) -> list[str]:
 
 
 def _notes(report: RunReport, most: int) -> list[str]:
-    """All that is not in the table: reasons, stale baselines, caveats."""
+    """All that is not in the table: budgets exceeded, reasons, stale baselines, caveats."""
     reasons = [f"{_list(cases, 3)}: {_escaped(reason)}" for reason, cases in report.reasons.items()]
-    notes = reasons[:most]
+    over = [
+        f"over budget: <code>{_escaped(group.title)}</code>: {_escaped(overrun.in_words(found))}"
+        for group in grouped(report.over_budget, report)
+        for found in group.verdicts[0].overruns
+    ]
+    notes = over[:most]
+    if len(over) > most:
+        notes.append(f"and {quantity.counted(len(over) - most, 'more figure')} over budget")
+    notes += reasons[:most]
     if len(reasons) > most:
         notes.append(f"and {quantity.counted(len(reasons) - most, 'more reason')}")
     if report.stale:

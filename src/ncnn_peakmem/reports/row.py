@@ -1,13 +1,14 @@
-"""A line of a summary's table: one gauge of one case beside its baseline."""
+"""A line of a summary's table: one gauge of a case, or of cases alike, beside its baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ncnn_peakmem.baselines import Change, Verdict, VerdictKind
-from ncnn_peakmem.measurement import JUDGED, Gauge, Measurement
+from ncnn_peakmem.baselines import Change, VerdictKind
+from ncnn_peakmem.measurement import JUDGED, Gauge, Measurement, Reading
 from ncnn_peakmem.reports import quantity
+from ncnn_peakmem.reports.group import Group, grouped
 from ncnn_peakmem.reports.run_report import RunReport
 
 
@@ -26,43 +27,58 @@ class Row:
 
 
 def report_rows(report: RunReport, *, same: bool = True) -> list[Row]:
-    """The rows of all verdicts, the gravest and largest first, with or without those that stayed the same."""
+    """The rows of all verdicts, the gravest and largest first, with or without those that stayed the same.
+
+    Cases that came to the same share theirs.
+    """
     told = [verdict for verdict in report.ordered if same or verdict.kind is not VerdictKind.SAME]
-    return [row for verdict in told for row in rows(verdict, report.measured.cases.get(verdict.case))]
+    return [row for group in grouped(told, report) for row in rows(group, report.measured.cases)]
 
 
-def rows(verdict: Verdict, measurement: Measurement | None) -> list[Row]:
+def rows(group: Group, measured: Mapping[str, Measurement]) -> list[Row]:
     """The gauges that moved; all of them where none did; one line without figures where there are none."""
-    return list(_gauges(verdict, measurement)) or [Row(verdict.case, verdict.kind)]
+    return list(_gauges(group, measured)) or [Row(group.title, group.verdicts[0].kind)]
 
 
-def _gauges(verdict: Verdict, measurement: Measurement | None) -> Iterator[Row]:
-    moved = {change.gauge for change in verdict.changes}
+def _gauges(group: Group, measured: Mapping[str, Measurement]) -> Iterator[Row]:
+    moved = {change.gauge for verdict in group.verdicts for change in verdict.changes}
     for gauge in Gauge:
         if moved and gauge not in moved:
             continue
-        figure = verdict.only(gauge).headline
-        if figure is not None:
-            yield _compared(verdict, figure)
-        elif measurement is not None and gauge in measurement.readings:
-            yield _alone(verdict, gauge, measurement)
+        told = [figure for verdict in group.verdicts if (figure := verdict.only(gauge).headline) is not None]
+        if told:
+            yield _compared(group, told)
+        elif found := [
+            measured[verdict.case].readings[gauge]
+            for verdict in group.verdicts
+            if verdict.case in measured and gauge in measured[verdict.case].readings
+        ]:
+            yield _alone(group, gauge, found)
 
 
-def _compared(verdict: Verdict, figure: Change) -> Row:
-    main = JUDGED[figure.gauge][0]
+def _compared(group: Group, told: Sequence[Change]) -> Row:
+    # By the least exact of the gauges, cases that are told together may differ.
+    largest = max(told, key=lambda figure: figure.size)
+    main = JUDGED[largest.gauge][0]
     return Row(
-        case=verdict.case,
-        kind=verdict.kind,
-        gauge=figure.gauge,
-        measured=quantity.size(figure.measured),
-        baseline=quantity.size(figure.baseline),
-        change=quantity.difference(figure.difference),
-        percent=quantity.percent(figure.percent),
-        phase=figure.phase if figure.metric is main else f"{figure.phase} {figure.metric}",
+        case=group.title,
+        kind=group.verdicts[0].kind,
+        gauge=largest.gauge,
+        measured=_span(quantity.size, [figure.measured for figure in told]),
+        baseline=_span(quantity.size, [figure.baseline for figure in told]),
+        change=_span(quantity.difference, [figure.difference for figure in told]),
+        percent=quantity.percent(largest.percent),
+        phase=largest.phase if largest.metric is main else f"{largest.phase} {largest.metric}",
     )
 
 
-def _alone(verdict: Verdict, gauge: Gauge, measurement: Measurement) -> Row:
-    peak = measurement.readings[gauge].net_peak(JUDGED[gauge][0])
-    told = "" if peak is None else quantity.size(peak)
-    return Row(verdict.case, verdict.kind, gauge=gauge, measured=told)
+def _alone(group: Group, gauge: Gauge, readings: Sequence[Reading]) -> Row:
+    peaks = [peak for reading in readings if (peak := reading.net_peak(JUDGED[gauge][0])) is not None]
+    told = _span(quantity.size, peaks) if peaks else ""
+    return Row(group.title, group.verdicts[0].kind, gauge=gauge, measured=told)
+
+
+def _span(written: Callable[[int], str], counts: Sequence[int]) -> str:
+    """From the least to the most, such as `98.04 MiB to 99.10 MiB`; once where they read the same."""
+    least, most = written(min(counts)), written(max(counts))
+    return least if least == most else f"{least} to {most}"

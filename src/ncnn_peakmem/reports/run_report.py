@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ncnn_peakmem.baselines import Verdict, VerdictKind, in_words, largest_first
+from ncnn_peakmem.catalog import Axis
 from ncnn_peakmem.measurement import Caveat, MeasurementSet
 from ncnn_peakmem.reports import quantity
 
@@ -18,7 +19,8 @@ class RunReport:
     `title` names the build where its version alone does not, and `digest` is that of its module, if known:
     two builds may share a version. `baseline_note` tells where the baseline is from
     if not from a file, such as "measured in this run". `stale` names the cases of `baseline_file` that the
-    models file no longer has.
+    models file no longer has. `axes` are the models file's: with them, cases whose ids leave out usual labels
+    can be told together with those that name others. A report read from JSON has none.
     """
 
     measured: MeasurementSet
@@ -29,6 +31,7 @@ class RunReport:
     baseline_file: str = ""
     models_file: str = "models.yaml"
     stale: tuple[str, ...] = ()
+    axes: tuple[Axis, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -37,6 +40,8 @@ class RunReport:
             return f"{quantity.counted(len(self.measured.cases), 'case')} measured, none judged"
         told = ", ".join(f"{count} {kind}" for kind, count in self.counts.items())
         judged = f"{quantity.counted(len(self.verdicts), 'case')} judged: {told}"
+        if self.over_budget:
+            judged += f"; {len(self.over_budget)} over budget"
         return judged + (f"; {len(self.unjudged)} measured, but not judged" if self.unjudged else "")
 
     @property
@@ -75,7 +80,14 @@ class RunReport:
     @property
     def calm(self) -> bool:
         """Whether there is nothing that a reader might want to act on."""
-        return not self.stale and all(verdict.kind is VerdictKind.SAME for verdict in self.verdicts)
+        same = all(verdict.kind is VerdictKind.SAME for verdict in self.verdicts)
+        return same and not self.stale and not self.over_budget
+
+    @property
+    def over_budget(self) -> tuple[Verdict, ...]:
+        """The verdicts of the cases that exceed their budget, by case."""
+        over = [verdict for verdict in self.verdicts if verdict.overruns]
+        return tuple(sorted(over, key=lambda verdict: verdict.case))
 
     @property
     def unjudged(self) -> tuple[str, ...]:

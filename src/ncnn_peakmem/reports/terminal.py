@@ -9,7 +9,8 @@ from itertools import groupby
 
 from ncnn_peakmem.baselines import VerdictKind
 from ncnn_peakmem.measurement import JUDGED, Gauge, Metric, Phase
-from ncnn_peakmem.reports import quantity
+from ncnn_peakmem.reports import overrun, quantity
+from ncnn_peakmem.reports.group import grouped
 from ncnn_peakmem.reports.row import Row, report_rows
 from ncnn_peakmem.reports.run_report import RunReport
 
@@ -59,6 +60,7 @@ def lines(report: RunReport, *, verbose: bool = False) -> list[Line]:
     return [
         Line(report.headline, _style(report)),
         Line(report.comparison),
+        *_over_budget(report),
         *_table(report, verbose),
         *_reasons(report),
         *_paragraph([*_floors(report), *_looping(report)]),
@@ -71,6 +73,17 @@ def _style(report: RunReport) -> Style:
     if not report.accepted:
         return Style.BAD
     return Style.GOOD if report.verdicts else Style.PLAIN
+
+
+def _over_budget(report: RunReport) -> Iterator[Line]:
+    """What exceeds which budget."""
+    groups = grouped(report.over_budget, report)
+    told = [
+        Line(f"{group.title}   {overrun.in_words(found)}")
+        for group in groups
+        for found in group.verdicts[0].overruns
+    ]
+    return _paragraph([Line("over budget:", Style.BAD), *told] if told else [])
 
 
 def _table(report: RunReport, verbose: bool) -> Iterator[Line]:
