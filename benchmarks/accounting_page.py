@@ -26,8 +26,9 @@ def newest(store: BaselineStore) -> MeasurementSet:
 def page(cache: Cache) -> str:
     """The page as it should be."""
     known = catalog.load(ROOT / "models.yaml")
-    graphs = {name: read(convert(network, cache, print)) for name, network in known.networks.items()}
     cases = known.cases(known.default_profile)
+    names = dict.fromkeys(case.network for case in cases)
+    graphs = {name: read(convert(known.networks[name], cache, print)) for name in names}
     return accounting.render(graphs, newest(BaselineStore(ROOT / "baselines")), cases)
 
 

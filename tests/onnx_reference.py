@@ -1,4 +1,4 @@
-"""ONNX's reference evaluator, with pools that numpy computes: its own are loops in Python, seconds each."""
+"""ONNX's reference evaluator, with what it computes in loops in Python, seconds each, computed by numpy."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ Array = npt.NDArray[np.float32]
 
 
 def evaluator_of(model: onnx.ModelProto | Path) -> ReferenceEvaluator:
-    """Evaluates a model, given or in a file; its pools may not be dilated, averages not be padded."""
+    """Evaluates a model, given or in a file.
+
+    Its pools may not be dilated, averages not be padded, squares of transposed convolutions not overlap.
+    """
     loaded = str(model) if isinstance(model, Path) else model
-    return ReferenceEvaluator(loaded, new_ops=[MaxPool, AveragePool])
+    return ReferenceEvaluator(loaded, new_ops=[MaxPool, AveragePool, ConvTranspose])
 
 
 class MaxPool(OpRun):
@@ -56,6 +59,24 @@ class AveragePool(OpRun):
         assert not any(others.get("pads") or [])
         places = _windows(x, kernel_shape, strides, None, False)
         return (reduce(np.add, places) / np.float32(len(places)),)
+
+
+class ConvTranspose(OpRun):
+    """The square that each pixel paints, beside its neighbours'."""
+
+    op_domain = ""
+
+    def _run(
+        self, x: Array, weight: Array, bias: Array, *, strides: Sequence[int] | None = None, **others: Any
+    ) -> tuple[Array]:
+        assert list(weight.shape[2:]) == list(strides or (1, 1))
+        assert others.get("group") in {None, 1}
+        assert others.get("auto_pad") in {None, "NOTSET"}
+        assert not any(others.get("pads") or [])
+        painted = np.einsum("nchw,cokl->nohkwl", x, weight, optimize=True)
+        batch, channels, height, rows, width, columns = painted.shape
+        joined = painted.reshape(batch, channels, height * rows, width * columns)
+        return (joined + bias[:, np.newaxis, np.newaxis],)
 
 
 def _windows(

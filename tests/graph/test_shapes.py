@@ -8,6 +8,7 @@ from ncnn_peakmem import param_file
 from ncnn_peakmem.conversion import Cache, convert
 from ncnn_peakmem.graph import GraphError, Makes, read
 from ncnn_peakmem.graph.shapes import KNOWN
+from ncnn_peakmem.model_bin import slots
 from ncnn_peakmem.network import BuiltIn, Network
 from ncnn_peakmem.networks import TOPOLOGIES
 from tests.graph.ncnn_itself import Told, ask_ncnn
@@ -97,9 +98,9 @@ def test_weights_and_biases_fill_the_file_of_a_built_in_network(topology: str) -
     model = convert(Network(topology, BuiltIn(topology)), Cache(), print)
     graph = read(model)
 
-    tagged = [node for node in graph.nodes if node.type.startswith(("Convolution", "InnerProduct"))]
+    tags = sum(slot.tagged for layer in param_file.read(model.param).layers for slot in slots(layer))
     assert model.bin is not None
-    assert model.bin.stat().st_size == 4 * (graph.weights + graph.biases + len(tagged))
+    assert model.bin.stat().st_size == 4 * (graph.weights + graph.biases + tags)
 
 
 @pytest.mark.parametrize(("sample", "why"), REFUSED, ids=lambda given: getattr(given, "type", ""))

@@ -1,4 +1,4 @@
-"""The pools that stand in for the reference evaluator's own."""
+"""The operators that stand in for the reference evaluator's own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
+from ncnn_peakmem.networks.builder import Builder
+from ncnn_peakmem.networks.interface import Input
 from tests.onnx_reference import evaluator_of
 
 
@@ -46,4 +48,16 @@ def test_a_pool_is_the_references(
     (computed,) = map(np.asarray, evaluator_of(model).run(None, {"data": image}))
 
     np.testing.assert_allclose(computed, expected, rtol=1e-6)
+    assert computed.dtype == expected.dtype
+
+
+def test_a_transposed_convolution_is_the_references() -> None:
+    net = Builder("transposed", 0, inputs=(Input(shape=(1, 3, 4, 5)),))
+    model = net.model(net.transposed_conv(net.image, 2, kernel=3))
+    image = np.random.default_rng(0).standard_normal((1, 3, 4, 5), np.float32)
+
+    (expected,) = map(np.asarray, ReferenceEvaluator(model).run(None, {"data": image}))
+    (computed,) = map(np.asarray, evaluator_of(model).run(None, {"data": image}))
+
+    np.testing.assert_allclose(computed, expected, rtol=1e-5, atol=1e-6)
     assert computed.dtype == expected.dtype

@@ -1,4 +1,4 @@
-"""Builds a built-in network's ONNX file: `python -m ncnn_peakmem.conversion.build NAME SEED FILE`.
+"""Builds a built-in network's ONNX: `python -m ncnn_peakmem.conversion.build NAME SEED FILE [SHAPE ...]`.
 
 A process of its own, because a large network's weights would stay in the parent's memory.
 """
@@ -12,9 +12,10 @@ import onnx
 from ncnn_peakmem import networks
 
 
-def main(topology: str, seed: str, file: str) -> None:
-    """Build a topology with a seed and save it."""
-    onnx.save(networks.build(topology, int(seed)), file)
+def main(topology: str, seed: str, file: str, *shapes: str) -> None:
+    """Build a topology with a seed and save it; each shape is written like 1,3,224,224."""
+    wanted = [tuple(map(int, shape.split(","))) for shape in shapes]
+    onnx.save(networks.build(topology, int(seed), wanted), file)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ncnn_peakmem.graph.in_place import IN_PLACE
 from ncnn_peakmem.graph.shapes import arithmetic, arrange, window
 from ncnn_peakmem.graph.shapes.rule import (
+    Misfit,
     Rule,
     ShapeError,
     Shapes,
@@ -22,7 +23,7 @@ from ncnn_peakmem.graph.shapes.rule import (
 )
 from ncnn_peakmem.param_file import Layer, ParameterError
 
-__all__ = ["KNOWN", "ShapeError", "Shapes", "elements", "infer", "is_possible", "written"]
+__all__ = ["KNOWN", "Misfit", "ShapeError", "Shapes", "elements", "infer", "is_possible", "written"]
 
 _COPYING = frozenset({"Cast", "Dequantize", "MVN", "Quantize", "Requantize", "ShuffleChannel"})
 """Layers that keep the shape of their only bottom, though they do not write over it."""

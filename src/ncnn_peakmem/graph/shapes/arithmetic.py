@@ -13,6 +13,7 @@ from ncnn_peakmem.graph.shapes.rule import (
     elements,
     integers,
     made,
+    misfit,
     of_dims,
     one,
     refuse,
@@ -37,7 +38,7 @@ def inner_product(layer: Layer, bottoms: Shapes) -> Shapes:
     if len(data) == 2 and data[1] == length:
         return (made(data[0], filters),)
     if elements(data) != length:
-        refuse(f"takes {length} numbers, and {written(data)} are {elements(data)}")
+        misfit(f"takes {length} numbers, and {written(data)} are {elements(data)}")
     return (made(filters),)
 
 
@@ -112,7 +113,7 @@ def gemm(layer: Layer, bottoms: Shapes) -> Shapes:
     a = _Matrix(m, k) if layer.integer(4) else _operand(rest, transposed=bool(layer.integer(2)))
     b = _Matrix(k, n) if layer.integer(5) else _operand(rest, transposed=bool(layer.integer(3)))
     if a.columns != b.rows:
-        refuse(f"cannot multiply {written(a)} by {written(b)}")
+        misfit(f"cannot multiply {written(a)} by {written(b)}")
     rows, columns = (b.columns, a.rows) if layer.integer(14) else (a.rows, b.columns)
     return (made(rows, 1, columns) if layer.integer(11) else made(rows, columns),)
 
@@ -165,6 +166,31 @@ def multi_head_attention(layer: Layer, bottoms: Shapes) -> Shapes:
     return (made(rows, weights // embedding),)
 
 
+def sdpa(layer: Layer, bottoms: Shapes) -> Shapes:
+    """SDPA: a row for each row of the query; with a KV cache also the keys and the values, old and new."""
+    if layer.integer(18) >= _BLOCK_QUANTIZED:
+        refuse("has weights packed by blocks")
+    masked, cached = bool(layer.integer(5)), bool(layer.integer(7))
+    query, key, value, *rest = taken(bottoms, 3 + masked + 2 * cached)
+    heads, rows, width = of_dims(query, 3)
+    groups, tokens, size = of_dims(key, 3)
+    if size != width or groups < 1 or heads % groups or of_dims(value, 3)[:2] != (groups, tokens):
+        refuse(f"cannot attend from {written(query)} to {written(key)} and {written(value)}")
+    mixed = made(heads, rows, value[2])
+    if not cached:
+        return (mixed,)
+    past_key, past_value = (of_dims(past, 3) for past in rest[-2:])
+    tokens += past_key[1]
+    if past_key != (groups, tokens - key[1], size) or past_value != (*past_key[:2], value[2]):
+        refuse(f"cannot add {written(key)} and {written(value)} to a cache of {written(past_key)}")
+    return (mixed, made(groups, tokens, size), made(groups, tokens, value[2]))
+
+
+def rotary_embed(_: Layer, bottoms: Shapes) -> Shapes:
+    """RotaryEmbed: each row turned by angles whose cosines and sines come as blobs."""
+    return (taken(bottoms, 3)[0],)
+
+
 def embed(layer: Layer, bottoms: Shapes) -> Shapes:
     """Embed: a row for each word."""
     (words,) = one(bottoms, 1)
@@ -189,4 +215,6 @@ RULES: Mapping[str, Rule] = {
     "MemoryData": memory_data,
     "MultiHeadAttention": multi_head_attention,
     "Reduction": reduction,
+    "RotaryEmbed": rotary_embed,
+    "SDPA": sdpa,
 }

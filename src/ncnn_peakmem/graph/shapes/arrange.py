@@ -156,6 +156,15 @@ def pixel_shuffle(layer: Layer, bottoms: Shapes) -> Shapes:
     return (made(c // factor**2, h * factor, w * factor),)
 
 
+def reorg(layer: Layer, bottoms: Shapes) -> Shapes:
+    """Reorg: squares of a picture become channels; what is left of them at its ends is lost."""
+    c, h, w = one(bottoms, 3)
+    factor = layer.integer(0, 1)
+    if factor < 1:
+        refuse(f"cannot cut a picture into squares of {factor}")
+    return (made(c * factor**2, h // factor, w // factor),)
+
+
 def padding(layer: Layer, bottoms: Shapes) -> Shapes:
     """Padding; in front and behind it is the depth that grows, or channels where there is no depth."""
     data = one(bottoms)
@@ -231,6 +240,7 @@ RULES: Mapping[str, Rule] = {
     "Padding": padding,
     "Permute": permute,
     "PixelShuffle": pixel_shuffle,
+    "Reorg": reorg,
     "Reshape": reshape,
     "Slice": slice_,
     "Squeeze": squeeze,

@@ -28,9 +28,18 @@ class ShapeError(ValueError):
     """A shape that cannot be told, or a layer that cannot take its input; it does not name the layer."""
 
 
+class Misfit(ShapeError):
+    """A blob that does not fit a layer's weights: ncnn may run on it all the same, and computes nonsense."""
+
+
 def refuse(why: str) -> NoReturn:
     """Raise ShapeError."""
     raise ShapeError(why)
+
+
+def misfit(why: str) -> NoReturn:
+    """Raise Misfit."""
+    raise Misfit(why)
 
 
 def is_possible(shape: Shape) -> bool:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ncnn_peakmem.graph.shapes.rule import Rule, Shapes, elements, made, of_dims, one, refuse, taken
+from ncnn_peakmem.graph.shapes.rule import (
+    Rule,
+    Shapes,
+    elements,
+    made,
+    misfit,
+    of_dims,
+    one,
+    refuse,
+    taken,
+    written,
+)
 from ncnn_peakmem.network import Shape
 from ncnn_peakmem.param_file import Layer
 
@@ -75,7 +86,8 @@ def convolution(layer: Layer, bottoms: Shapes) -> Shapes:
     """Convolution and its depth-wise kind; where a blob has the weights, it tells the kernel as well."""
     height, width = windows(layer)
     filters = layer.integer(0)
-    data = of_dims(bottoms[0], 1, 3)
+    data = bottoms[0]
+    _check_dims(data, 1, 3)
     if layer.integer(19):
         filters, _, kernel_h, kernel_w = of_dims(taken(bottoms, 3 if layer.integer(5) else 2)[1], 4)
         height, width = replace(height, kernel=kernel_h), replace(width, kernel=kernel_w)
@@ -93,7 +105,9 @@ def convolution_1d(layer: Layer, bottoms: Shapes) -> Shapes:
     """Convolution1D and its depth-wise kind, over a blob of (channels, width)."""
     if layer.integer(19):
         refuse("takes its weights from another layer")
-    h, w = one(bottoms, 2)
+    data = one(bottoms)
+    _check_dims(data, 2)
+    h, w = data
     filters, (_, width) = layer.integer(0), windows(layer)
     group = layer.integer(7, 1) if layer.type == "ConvolutionDepthWise1D" else 1
     _check_groups(group, filters, (h, w))
@@ -176,22 +190,29 @@ def _kept(size: int, window: Window) -> int:
 def _as_inner_product(layer: Layer, data: Shape) -> Shapes:
     """A 1x1 convolution over a vector, which ncnn runs as an InnerProduct."""
     if layer.type != "Convolution" or any(window.kernel != 1 for window in windows(layer)):
-        of_dims(data, 3)
+        _check_dims(data, 3)
     _check_weights(layer, layer.integer(0) * elements(data), data)
     return (made(layer.integer(0)),)
 
 
+def _check_dims(data: Shape, *dims: int) -> None:
+    if len(data) not in dims:
+        wanted = " or ".join(map(str, dims))
+        misfit(f"takes a blob of {wanted} dimensions, not {written(data)}")
+
+
 def _check_groups(group: int, filters: int, data: Shape) -> None:
     if group < 1 or data[0] % group or filters % group:
-        refuse(f"cannot part {data[0]} channels and {filters} filters into {group} groups")
+        misfit(f"cannot part {data[0]} channels and {filters} filters into {group} groups")
 
 
 def _check_weights(layer: Layer, expected: int, data: Shape) -> None:
     """ncnn itself runs on whatever channels it is given, and computes nonsense."""
     given = layer.integer(6)
     if given != expected:
-        channels = f"{data[0]} channels"
-        refuse(f"has {given} weights, and would need {expected} for a blob of {channels}")
+        wanted, rest = divmod(given * data[0], expected) if expected > 0 else (0, 1)
+        hint = f"; they are for {wanted} channels" if wanted and not rest else ""
+        misfit(f"has {given} weights, and would need {expected} for a blob of {data[0]} channels{hint}")
 
 
 RULES: Mapping[str, Rule] = {
