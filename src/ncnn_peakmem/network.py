@@ -97,6 +97,12 @@ class Network:
     precision: Precision = Precision.FP32
     calibration: Calibration = Calibration()
 
+    @property
+    def has_fp32_weights(self) -> bool:
+        """Whether files of other precisions can be made of its source."""
+        alone = isinstance(self.source, NcnnFiles) and self.source.bin is None
+        return self.precision is Precision.FP32 and not alone
+
 
 @dataclass(frozen=True, slots=True)
 class InputBlob:
@@ -111,6 +117,7 @@ class ModelFiles:
     """The ncnn files that a probe loads and runs; a `bin` of None means zero weights.
 
     `digest` names all that a peak depends on: the graph, the input shapes and the number of weight bytes.
+    `detections` are the outputs that are empty where a network finds nothing, as it does with zero weights.
     """
 
     param: Path
@@ -118,3 +125,4 @@ class ModelFiles:
     inputs: tuple[InputBlob, ...]
     outputs: tuple[str, ...]
     digest: str
+    detections: tuple[str, ...] = ()

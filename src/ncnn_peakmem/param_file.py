@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from ncnn_peakmem import bounded_file
@@ -16,6 +17,7 @@ ParamValue = int | float | str | tuple[int | float, ...]
 
 _MAGIC = "7767517"
 _INPUT = "Input"
+_DETECTING = frozenset({"DetectionOutput", "Proposal", "YoloDetectionOutput", "Yolov3DetectionOutput"})
 # Parameter ids of an Input layer's sizes, outermost first: channels, depth, height, width.
 _INPUT_SIZES = {"c": 2, "d": 11, "h": 1, "w": 0}
 _KNOWN_SIZES = ("w", "hw", "chw", "cdhw")
@@ -85,6 +87,11 @@ class Graph:
             blob for layer in self.layers if layer.type != _INPUT for blob in layer.tops if blob not in read
         )
 
+    def detections(self) -> tuple[str, ...]:
+        """The outputs that list what was found: ncnn leaves one empty where nothing was."""
+        made = {blob for layer in self.layers if layer.type in _DETECTING for blob in layer.tops}
+        return tuple(blob for blob in self.outputs() if blob in made)
+
 
 def read(path: Path) -> Graph:
     """Read a `.param` file. Raises ParamFileError."""
@@ -124,14 +131,11 @@ class _Parser:
             raise self._error(f"not a ncnn text .param file: the first line is not {_MAGIC}")
         layer_count, blob_count = self._counts(self._next_line())
         counts_line = self._line
-        layers: list[Layer] = []
-        for line in self._lines:
-            if len(layers) == layer_count:
-                raise self._error(f"more layers than the {layer_count} that line {counts_line} announces")
-            layers.append(self._layer(line))
+        # ncnn reads as many layers as are announced, and never looks at what follows.
+        layers = [self._layer(line) for line in islice(self._lines, layer_count)]
         if len(layers) != layer_count:
             raise self._error(f"the file ends after {len(layers)} layers; it announces {layer_count}")
-        if len(self._blobs) != blob_count:
+        if len(self._blobs) > blob_count:
             self._line = counts_line
             raise self._error(f"announces {blob_count} blobs; the layers make {len(self._blobs)}")
         return Graph(tuple(layers))

@@ -142,7 +142,7 @@ def test_a_failed_fill_leaves_nothing(cache: Cache, filler: Filler) -> None:
 def test_a_fill_that_forgets_a_file_makes_no_entry(cache: Cache, filler: Filler) -> None:
     def forget(folder: Path, logs: Path) -> Interface:
         interface = filler(folder, logs)
-        (folder / "net.onnx").unlink()
+        (folder / "net.bin").unlink()
         return interface
 
     with pytest.raises(FileNotFoundError):

@@ -23,15 +23,18 @@ FORBIDDEN_CALLS = {
     "yaml.load",
     "numpy.load",
 }
-FORBIDDEN_CALLS |= {"yaml.unsafe_load", "yaml.full_load", "yaml.load_all", "np.load", "shutil.unpack_archive"}
+FORBIDDEN_CALLS |= {"yaml.unsafe_load", "yaml.full_load", "yaml.load_all", "shutil.unpack_archive"}
 FORBIDDEN_MODULES = {"pickle", "shelve", "dill", "joblib", "cloudpickle", "runpy", "code", "tarfile"}
-# marshal goes between a parent and a child that it started; the module is one of ours by its name.
+# marshal goes between a parent and a child that it started; the module is one of ours by its name, or Pillow.
 ALLOWED = {
     "marshal": {
         *("probe/child.py", "probe/job.py", "probe/layer_trace.py", "probe/stepping_ncnn.py"),
         "reliability/witness.py",
     },
-    "import_module": {"cli/__init__.py", "networks/topologies.py"},
+    "import_module": {
+        *("cli/__init__.py", "networks/topologies.py"),
+        "conversion/quantization/data_folder.py",
+    },
 }
 
 
@@ -78,23 +81,32 @@ def test_what_reads_code_like_data_is_where_it_is_known_to_be(word: str) -> None
     assert users == ALLOWED[word]
 
 
-def test_onnx_is_read_without_its_external_data() -> None:
+@pytest.mark.parametrize(
+    ("call", "keyword", "readers"),
+    [
+        # Of external data a file names the place, which may be any on this machine.
+        ("onnx.load", "load_external_data", ["load_check.py", "onnx_inspection.py"]),
+        # An array of objects is a pickle.
+        ("np.load", "allow_pickle", ["data_folder.py"]),
+    ],
+)
+def test_a_reader_that_could_do_more_is_told_not_to(call: str, keyword: str, readers: list[str]) -> None:
     reads = [
-        (path.name, {word.arg: word.value for word in call.keywords})
+        (path.name, {word.arg: word.value for word in found.keywords})
         for path in SOURCES
-        for call in calls(path)
-        if named(call.func) == "onnx.load"
+        for found in calls(path)
+        if named(found.func) == call
     ]
-    assert [name for name, _ in reads] == ["onnx_inspection.py"]
-    assert all(
-        isinstance(words["load_external_data"], ast.Constant) and words["load_external_data"].value is False
-        for _, words in reads
-    )
+    assert sorted(name for name, _ in reads) == readers
+    for _, words in reads:
+        value = words[keyword]
+        assert isinstance(value, ast.Constant)
+        assert value.value is False
 
 
 def test_the_parent_never_imports_what_reads_onnx() -> None:
     """onnx, onnxsim and ncnn belong to stages and probes, each a process with limits of its own."""
-    children = {"build.py", "onnx_inspection.py", "load_check.py", "bare_script.py"}
+    children = {"build.py", "onnx_inspection.py", "load_check.py", "bare_script.py", "runner.py"}
     users = {path.name for path in SOURCES if modules(path) & {"onnx", "onnxsim", "ncnn", "google"}}
     builders = {path.name for path in (ROOT / "src/ncnn_peakmem/networks").glob("*.py")}
     assert users - builders == children

@@ -70,6 +70,22 @@ def test_blank_lines_and_windows_line_ends_do_not_matter() -> None:
     assert parse("\r\n" + PNNX_TEXT.replace("\n", "\r\n\r\n")) == parse(PNNX_TEXT)
 
 
+def test_outputs_that_list_what_was_found_are_told() -> None:
+    graph = parse(
+        "7767517\n4 5\nInput a 0 1 a\nSplit s 1 2 a b c\n"
+        "Yolov3DetectionOutput found 1 1 b boxes\nReLU r 1 1 c same\n"
+    )
+    assert graph.outputs() == ("boxes", "same")
+    assert graph.detections() == ("boxes",)
+
+
+@pytest.mark.parametrize("counts", ["2 2", "2 9"])
+def test_as_many_layers_are_read_as_are_announced_and_no_line_after_them(counts: str) -> None:
+    graph = parse(f"7767517\n{counts}\nInput a 0 1 a\nReLU r 1 1 a b\nNoop end 1 1 b c\nno layer at all\n")
+    assert [layer.name for layer in graph.layers] == ["a", "r"]
+    assert graph.outputs() == ("b",)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
@@ -82,8 +98,7 @@ def test_blank_lines_and_windows_line_ends_do_not_matter() -> None:
         ("7767517\n1 100001\nInput a 0 1 a\n", 2, "blob count '100001' is above 100000"),
         (f"7767517\n{'9' * 6000} 1\nInput a 0 1 a\n", 2, "is above 100000"),
         ("7767517\n2 1\nInput a 0 1 a\n", 3, "ends after 1 layers; it announces 2"),
-        ("7767517\n1 2\nInput a 0 1 a\nNoop n 0 1 b\n", 4, "more layers than the 1 that line 2 announces"),
-        ("7767517\n1 2\nInput a 0 1 a\n", 2, "announces 2 blobs; the layers make 1"),
+        ("7767517\n2 1\nInput a 0 1 a\nReLU r 1 1 a b\n", 2, "announces 1 blobs; the layers make 2"),
         ("7767517\n1 1\nInput a 0\n", 3, "expected type, name, bottom count"),
         ("7767517\n1 1\nInput a zero 1 a\n", 3, "bottom count 'zero'"),
         ("7767517\n1 1\nInput a 0 2147483647 a\n", 3, "top count '2147483647' is above"),
@@ -127,7 +142,7 @@ def test_a_file_is_read_and_named_in_its_errors(tmp_path: Path) -> None:
     file = tmp_path / "net.param"
     file.write_text(PNNX_TEXT)
     assert param_file.read(file) == parse(PNNX_TEXT)
-    file.write_text(PNNX_TEXT.replace("5 6", "5 7"))
+    file.write_text(PNNX_TEXT.replace("5 6", "5 5"))
     with pytest.raises(ParamFileError, match=f"^{file}:2: "):
         param_file.read(file)
 

@@ -107,6 +107,13 @@ def test_empty_output_is_failed(measure: Measure, tmp_path: Path) -> None:
     assert reading.outcome.cause == "extract output gave an empty output"
 
 
+def test_an_empty_list_of_detections_is_ok(measure: Measure, tmp_path: Path, small_model: ModelFiles) -> None:
+    body = NET.replace("def empty(self): return False", "def empty(self): return True")
+    model = dataclasses.replace(small_model, detections=small_model.outputs)
+
+    assert measure(Gauge.PAGES, runtime=fake(tmp_path, body), model=model).outcome.ok
+
+
 @pytest.mark.parametrize(
     ("kills", "kind", "cause"),
     [

@@ -18,7 +18,18 @@ from ncnn_peakmem import __version__, whole_file
 from ncnn_peakmem.cli.arguments import COULD_NOT_MEASURE, CouldNotMeasure, stop_code, stop_word
 from ncnn_peakmem.termination import termination_raised
 
-_COMMANDS = ("measure", "compare", "history", "bisect", "anatomy", "forecast", "campaign", "doctor")
+_COMMANDS = (
+    "measure",
+    "compare",
+    "history",
+    "bisect",
+    "anatomy",
+    "forecast",
+    "advise",
+    "convert",
+    "campaign",
+    "doctor",
+)
 
 
 class _Commands(click.Group):

@@ -15,7 +15,7 @@ from ncnn_peakmem.case import Case
 from ncnn_peakmem.cli.arguments import CouldNotMeasure, json_option, noted, told_as
 from ncnn_peakmem.cli.display import show
 from ncnn_peakmem.cli.model import Chosen, case_arguments
-from ncnn_peakmem.conversion import ConversionError, convert
+from ncnn_peakmem.conversion import ConversionError
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.probe import Job, ProbeEnded
 from ncnn_peakmem.reports import anatomy as report
@@ -36,7 +36,7 @@ def anatomy(chosen: Chosen, case: Case, every_row: bool, as_json: bool) -> None:
         told_as(CouldNotMeasure, ConversionError, runtimes.RuntimeNotFound, ProbeEnded),
     ):
         build = runtimes.resolve(chosen.runtime, chosen.cache.root, status.update, note=noted)
-        model = convert(chosen.network, chosen.cache, status.update)
+        model = chosen.files(status.update, build.release)
         status.update(f"measuring {case.id}")
         gauges = (Gauge.HEAP, Gauge.PAGES)
         readings = read_gauges(gauges, build, case, model, chosen.network.loops, chosen.conditions)

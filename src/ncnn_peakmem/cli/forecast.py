@@ -16,7 +16,7 @@ from ncnn_peakmem.cli.arguments import REGRESSED, CouldNotMeasure, json_option, 
 from ncnn_peakmem.cli.display import show
 from ncnn_peakmem.cli.model import Chosen, case_arguments
 from ncnn_peakmem.cli.size import SizeParameter
-from ncnn_peakmem.conversion import ConversionError, convert
+from ncnn_peakmem.conversion import ConversionError
 from ncnn_peakmem.forecast import LearnedError, Library
 from ncnn_peakmem.forecast.learned import Learned
 from ncnn_peakmem.forecast.learning import NotLearned
@@ -86,14 +86,13 @@ def forecast(
         Console(stderr=True).status("starting") as status,
         told_as(CouldNotMeasure, *expected, *failed),
     ):
-        model = convert(chosen.network, chosen.cache, status.update)
+        wanted = release or _release(chosen, status.update)
+        model = chosen.files(status.update, wanted)
         if learn:
             build = runtimes.resolve(chosen.runtime, chosen.cache.root, status.update)
             status.update(f"learning from {case.network} on ncnn {build.title}")
             click.echo(_learn(chosen, case, model, build, library), err=True)
-        setting = foretold.Setting(
-            machine.detect(), release or _release(chosen, status.update), case.flags, case.threads
-        )
+        setting = foretold.Setting(machine.detect(), wanted, case.flags, case.threads)
         told = foretold.predict(model, setting, chosen.network.loops, library)
     found = report.ForecastReport(case.id, str(setting.release), setting.machine.id, told)
     if as_json:

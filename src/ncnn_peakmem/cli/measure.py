@@ -18,7 +18,7 @@ from ncnn_peakmem.cli.arguments import (
     told_as,
 )
 from ncnn_peakmem.cli.model import Chosen, case_arguments
-from ncnn_peakmem.conversion import ConversionError, convert
+from ncnn_peakmem.conversion import ConversionError
 from ncnn_peakmem.measurement import Gauge, Measurement, MeasurementSet
 from ncnn_peakmem.reports import json_report
 from ncnn_peakmem.reports.measurement_table import tables
@@ -40,7 +40,7 @@ def measure(chosen: Chosen, case: Case, gauges: tuple[Gauge, ...], as_json: bool
         told_as(CouldNotMeasure, ConversionError, runtimes.RuntimeNotFound),
     ):
         build = runtimes.resolve(chosen.runtime, chosen.cache.root, status.update, note=noted)
-        model = convert(chosen.network, chosen.cache, status.update)
+        model = chosen.files(status.update, build.release)
         status.update(f"measuring {case.id}")
         readings = read_gauges(gauges, build, case, model, chosen.network.loops, chosen.conditions)
     measurement = Measurement(case.id, model.digest, readings)

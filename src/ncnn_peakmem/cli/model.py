@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from packaging.version import Version
 
 from ncnn_peakmem import catalog
 from ncnn_peakmem.case import Case, OptionChoice, Precision
@@ -23,8 +24,8 @@ from ncnn_peakmem.cli.arguments import (
     runtime_option,
     told_as,
 )
-from ncnn_peakmem.conversion import Cache
-from ncnn_peakmem.network import Loops, NcnnFiles, Network, OnnxFile, Shape
+from ncnn_peakmem.conversion import Cache, convert
+from ncnn_peakmem.network import Loops, ModelFiles, NcnnFiles, Network, OnnxFile, Shape
 from ncnn_peakmem.probe import Conditions
 
 
@@ -38,6 +39,10 @@ class Chosen:
     conditions: Conditions
     cache: Cache
 
+    def files(self, progress: Callable[[str], None], release: Version | None) -> ModelFiles:
+        """Its ncnn files, as `release` can read them; `ConversionError` where there are none to be had."""
+        return convert(self.network, self.cache, progress, precision=self.precision, release=release)
+
 
 def network_arguments(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command NETWORK and what tells how to measure it; its parameter is `chosen`, a `Chosen`.
@@ -50,9 +55,12 @@ def network_arguments(command: Callable[..., None]) -> Callable[..., None]:
 def case_arguments(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command `network_arguments` and one case of the network; its parameter `case` is a `Case`.
 
-    They are `--threads`, and a pair of flags for every ncnn option: `--lightmode` and `--no-lightmode`.
+    They are `--precision`, `--threads`, and a pair of flags for every ncnn option: `--lightmode` and
+    `--no-lightmode`.
     """
-    return _decorated(_with_network(_with_case(command)), *_NETWORK, _THREADS, *_MEASURING, *_OPTIONS)
+    return _decorated(
+        _with_network(_with_case(command)), *_NETWORK, _PRECISION, _THREADS, *_MEASURING, *_OPTIONS
+    )
 
 
 _NETWORK = (
@@ -77,6 +85,11 @@ _THREADS = click.option("--threads", type=click.IntRange(1, 1024), default=1, sh
 _MEASURING = (
     click.option("--loops", type=click.IntRange(1, 100_000), help="Inferences at least."),
     cache_dir_option(),
+)
+_PRECISION = click.option(
+    "--precision",
+    type=click.Choice(Precision, case_sensitive=False),
+    help="How its weights are stored [default: as they are].",
 )
 _OPTIONS = tuple(
     click.option("--{0}/--no-{0}".format(name.replace("_", "-")), name, default=None)
@@ -108,16 +121,16 @@ def _with_network(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         conditions = Conditions(cpu=min(os.sched_getaffinity(0)))
         if Path(network).suffix in {".onnx", ".param"}:
-            found, precision = _from_file(Path(network), weights), Precision.FP32
+            found = _from_file(Path(network), weights)
         else:
             with told_as(click.UsageError, CatalogError):
                 known = catalog.load(models, model_dir)
-                found, precision = known.network(network), known.precisions[network]
+                found = known.network(network)
             conditions = replace(conditions, step_timeout_seconds=known.step_timeout_seconds)
         if loops is not None:
             found = replace(found, loops=Loops(loops, max(loops, found.loops.maximum)))
         found = replace(found, input_shapes=shapes or found.input_shapes)
-        command(chosen=Chosen(found, precision, runtime, conditions, Cache(cache_dir)), **others)
+        command(chosen=Chosen(found, found.precision, runtime, conditions, Cache(cache_dir)), **others)
 
     return run
 
@@ -126,7 +139,8 @@ def _with_case(command: Callable[..., None]) -> Callable[..., None]:
     """The command, run with the case that `--threads` and the flags make of the network."""
 
     @functools.wraps(command)
-    def run(*, chosen: Chosen, threads: int, **others: Any) -> None:
+    def run(*, chosen: Chosen, precision: Precision | None, threads: int, **others: Any) -> None:
+        chosen = replace(chosen, precision=precision or chosen.precision)
         choices = _choices({name: others.pop(name) for name in KNOWN_OPTIONS})
         case = Case(chosen.network.name, chosen.precision, choices, threads)
         command(chosen=chosen, case=case, **others)

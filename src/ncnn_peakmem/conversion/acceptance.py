@@ -8,6 +8,7 @@ from pathlib import Path
 from ncnn_peakmem import param_file
 from ncnn_peakmem.conversion import pnnx
 from ncnn_peakmem.conversion.bench import Bench
+from ncnn_peakmem.conversion.cache import ONNX
 from ncnn_peakmem.conversion.error import SHAPES_ADVICE, Stage
 from ncnn_peakmem.network import InputBlob, Shape
 
@@ -31,7 +32,7 @@ def accept(bench: Bench, log: Path, param: Path, weights: Path) -> None:
     except param_file.ParamFileError as error:
         raise bench.error(Stage.CHECK, str(error)) from error
     # An empty .bin passes for a network without weights: ncnn refuses it where a layer misses some.
-    bench.python(Stage.CHECK, _LOAD_CHECK, param.name, weights.name)
+    bench.python(Stage.CHECK, _LOAD_CHECK, param.name, weights.name, ONNX)
 
 
 def input_blobs(bench: Bench, ends: pnnx.Ends, shapes: Sequence[Shape]) -> tuple[InputBlob, ...]:

@@ -1,6 +1,7 @@
 """The cache of converted networks, addressed by all that a conversion depends on.
 
-    <root>/models/<network>-<key>/    net.param  net.bin  net.onnx  entry.json
+    <root>/models/<network>-<key>/    net.param  net.bin  entry.json
+                                      net.onnx of what came from ONNX; net.table  quantization.json of int8
     <root>/locks/<network>-<key>.lock
     <root>/logs/<network>-<key>/      one log a stage
     <root>/onnx/<path>/               what a user's ONNX file was when last inspected
@@ -33,7 +34,8 @@ from ncnn_peakmem.conversion.ncnn_files import model_digest
 from ncnn_peakmem.network import InputBlob, ModelFiles
 
 ROOT_VARIABLE = "NCNN_PEAKMEM_CACHE_DIR"
-_FILES = PARAM, BIN, ONNX = "net.param", "net.bin", "net.onnx"
+_RUN = PARAM, BIN = "net.param", "net.bin"
+_BESIDE = ONNX, TABLE, REPORT = "net.onnx", "net.table", "quantization.json"
 _RECORD = "entry.json"
 _SCHEMA = 1
 
@@ -97,7 +99,7 @@ class Entry:
 
     @property
     def model(self) -> ModelFiles:
-        """The ncnn files; the simplified ONNX model lies beside them as `net.onnx`."""
+        """The ncnn files; what they were made from or with lies beside them."""
         ends = self.record.interface
         return ModelFiles(self.folder / PARAM, self.folder / BIN, ends.inputs, ends.outputs, ends.digest)
 
@@ -112,8 +114,8 @@ class Cache:
     def entry(self, key: Key, fill: Callable[[Path, Path], Interface], progress: Progress) -> Entry:
         """Give the entry of a key; where there is none, or a damaged one, make it.
 
-        `fill(folder, logs)` puts the three files into an empty folder. Of several processes that ask at once
-        one fills and the others wait for it.
+        `fill(folder, logs)` puts `net.param`, `net.bin` and what is kept beside them into an empty folder.
+        Of several processes that ask at once one fills and the others wait for it.
         """
         place = self.root / "models" / key.folder_name
         if isinstance(found := self._sound(place), Entry):
@@ -177,7 +179,7 @@ class Cache:
         partial.mkdir()
         try:
             interface = fill(partial, self.root / "logs" / key.folder_name)
-            facts = {name: _facts(partial / name) for name in _FILES}
+            facts = {name: _facts(partial / name) for name in _present(partial)}
             record = Record(_SCHEMA, key.network, dict(key.ingredients), interface, facts)
             (partial / _RECORD).write_bytes(_RECORDS.dump_json(record, indent=2))
             _flush(partial)
@@ -202,11 +204,11 @@ def _at_home() -> str:
     return chosen
 
 
-def verify(entry: Entry, names: Iterable[str] = _FILES) -> tuple[str, ...]:
-    """Hash files of an entry; give the names of those that are not what was converted."""
+def verify(entry: Entry, names: Iterable[str] = ()) -> tuple[str, ...]:
+    """Hash files of an entry, all by default; give the names of those that are not what was converted."""
     return tuple(
         name
-        for name in names
+        for name in tuple(names) or entry.record.files
         if not (entry.folder / name).is_file() or _facts(entry.folder / name) != entry.record.files[name]
     )
 
@@ -219,9 +221,9 @@ def _open(place: Path) -> Entry | str | None:
         record = _RECORDS.validate_json((place / _RECORD).read_bytes())
     except (OSError, ValidationError):
         return f"{_RECORD} is unreadable"
-    if record.schema != _SCHEMA or set(record.files) != set(_FILES):
+    if record.schema != _SCHEMA or not {*_RUN} <= {*record.files} <= {*_RUN, *_BESIDE}:
         return f"{_RECORD} is not of schema {_SCHEMA}"
-    for name in _FILES:
+    for name in record.files:
         try:
             size = (place / name).stat().st_size
         except OSError:
@@ -233,7 +235,7 @@ def _open(place: Path) -> Entry | str | None:
 
 def _damage(entry: Entry) -> str:
     """What a probe reads of an entry and is not what was converted, in words."""
-    if changed := verify(entry, (PARAM, BIN)):
+    if changed := verify(entry, _RUN):
         return f"{changed[0]} is not what was converted"
     ends = entry.record.interface
     if ends.digest != model_digest(entry.folder / PARAM, entry.folder / BIN, ends.inputs):
@@ -242,8 +244,12 @@ def _damage(entry: Entry) -> str:
 
 
 def _stamps(place: Path) -> tuple[tuple[int, ...], ...]:
-    status = [(place / name).stat() for name in (PARAM, BIN, _RECORD)]
+    status = [(place / name).stat() for name in (*_RUN, _RECORD)]
     return tuple((file.st_ino, file.st_size, file.st_mtime_ns, file.st_ctime_ns) for file in status)
+
+
+def _present(folder: Path) -> tuple[str, ...]:
+    return *_RUN, *(name for name in _BESIDE if (folder / name).exists())
 
 
 def _beside(place: Path) -> Path:

@@ -15,6 +15,9 @@ class Stage(StrEnum):
     CONVERT = "converting with pnnx"
     CHECK = "checking"
     DESCRIBE = "reading the ncnn files"
+    HALVE = "storing weights as fp16"
+    QUANTIZE = "quantizing to int8"
+    COMPARE = "comparing with fp32"
     CACHE = "using the cache"
 
     @property
@@ -35,6 +38,9 @@ _ADVICE = {
     Stage.CONVERT: "replace what the log names, or convert the model otherwise and give .param and .bin",
     Stage.CHECK: "replace the operator, or convert the model otherwise and give .param and .bin",
     Stage.DESCRIBE: "give a ncnn text .param file, as pnnx writes it, and the .bin that belongs to it",
+    Stage.HALVE: "give fp32 weights, or leave the precision out",
+    Stage.QUANTIZE: "correct what it names, or give a table of scales as `calibration` in models.yaml",
+    Stage.COMPARE: "report this with the log to ncnn-peakmem",
     Stage.CACHE: "make room there, or choose another folder with the variable NCNN_PEAKMEM_CACHE_DIR",
 }
 

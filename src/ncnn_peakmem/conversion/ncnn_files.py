@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from ncnn_peakmem import param_file
+from ncnn_peakmem import model_bin, param_file
 from ncnn_peakmem.conversion.error import SHAPES_ADVICE, ConversionError, Stage
+from ncnn_peakmem.conversion.fit import misfit
 from ncnn_peakmem.network import InputBlob, ModelFiles, NcnnFiles, Network, Shape
+
+_FIT_ADVICE = f"correct the Input layer of the .param, or {SHAPES_ADVICE}"
 
 
 def describe(network: Network, files: NcnnFiles) -> ModelFiles:
@@ -21,13 +25,19 @@ def describe(network: Network, files: NcnnFiles) -> ModelFiles:
     if files.bin is not None and not (files.bin.is_file() and files.bin.stat().st_size):
         advice = "correct its path in models.yaml, or leave it out to measure with zero weights"
         raise _error(network, f"{files.bin} is missing or empty", advice)
+    if files.bin is not None:
+        _refuse_cut_short(network, graph, files.bin)
     inputs = _inputs(network, graph)
     outputs = graph.outputs()
     if not inputs or not outputs:
         missing = "outputs" if inputs else "inputs"
         raise _error(network, f"{files.param} has no {missing}")
+    if cause := misfit(graph, inputs):
+        given = ", ".join(f"{blob.name!r:.60} {list(blob.shape)}" for blob in inputs)
+        cause = f"{cause}; the input shapes, without batch, are {given}"
+        raise _error(network, cause, _FIT_ADVICE)
     digest = model_digest(files.param, files.bin, inputs)
-    return ModelFiles(files.param, files.bin, inputs, outputs, digest)
+    return ModelFiles(files.param, files.bin, inputs, outputs, digest, graph.detections())
 
 
 def model_digest(param: Path, weights: Path | None, inputs: Sequence[InputBlob]) -> str:
@@ -40,6 +50,18 @@ def model_digest(param: Path, weights: Path | None, inputs: Sequence[InputBlob])
     digest = hashlib.sha256(param.read_bytes())
     digest.update(json.dumps(facts).encode())
     return digest.hexdigest()[:16]
+
+
+def _refuse_cut_short(network: Network, graph: param_file.Graph, weights: Path) -> None:
+    """Raise ConversionError where ncnn would read beyond the end of a `.bin`, and crash."""
+    try:
+        # What else may be odd about it, ncnn either does not mind or refuses by itself.
+        with suppress(model_bin.BytesLeft, model_bin.UnknownLayer):
+            for _ in model_bin.walk(graph, weights):
+                pass
+    except model_bin.ModelBinError as error:
+        advice = "fetch or convert it again, and see that .param and .bin belong to each other"
+        raise _error(network, str(error), advice) from error
 
 
 def _inputs(network: Network, graph: param_file.Graph) -> tuple[InputBlob, ...]:

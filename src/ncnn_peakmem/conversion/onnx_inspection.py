@@ -23,6 +23,8 @@ from ncnn_peakmem.conversion.bench import refuse
 from ncnn_peakmem.conversion.onnx_file import MOST_RESULT_BYTES
 
 _MOST_DATA_BYTES = 16 << 30
+_MOST_NAMED = 4
+_ONNX_DOMAIN = "ai.onnx"
 _GIT_LFS = b"version https://git-lfs"
 _WIDTHS: dict[int, int] = {
     TensorProto.FLOAT: 4,
@@ -45,6 +47,8 @@ def main(model_file: str, result_file: str) -> None:
     """Write the model's inputs and external data files as JSON, or refuse it."""
     path = Path(model_file)
     model = _load(path)
+    _check_operators(model)
+    _check_fit(model.graph)
     locations = {_checked_location(tensor, path.parent) for tensor in _tensors(model)} - {None}
     data = sorted(str(location) for location in locations)
     total = sum((path.parent / location).stat().st_size for location in data)
@@ -70,6 +74,64 @@ def _load(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         refuse(f"{path} holds no ONNX graph")
     return model
+
+
+def _check_operators(model: onnx.ModelProto) -> None:
+    """Refuse operators that are not ONNX's own, on which pnnx would crash."""
+    versions = {imported.domain: imported.version for imported in model.opset_import}
+    functions = {(function.domain, function.name) for function in model.functions}
+    found = []
+    for node in _nodes(model.graph.node):
+        domain, operator = _text(node.domain), _text(node.op_type)
+        if (domain, operator) in functions:
+            continue
+        if domain not in ("", _ONNX_DOMAIN):
+            found.append(f"{domain:.60}::{operator:.60} (node {_name_of(node)})")
+        elif not onnx.defs.has(operator):
+            found.append(f"{operator:.60} (node {_name_of(node)})")
+    if found:
+        rest = [f"and {len(found) - _MOST_NAMED} more"] if len(found) > _MOST_NAMED else []
+        shown = ", ".join([*found[:_MOST_NAMED], *rest])
+        opset = versions.get("", versions.get(_ONNX_DOMAIN, 0))
+        refuse(f"ONNX (opset {opset}) has no operator {shown}; replace it by ONNX's own")
+
+
+def _check_fit(graph: onnx.GraphProto) -> None:
+    """Refuse what reaches a node and does not fit its weights, where the model tells both: pnnx crashes."""
+    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    values = (*graph.input, *graph.value_info, *graph.output)
+    shapes = {value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in values}
+    for node in graph.node:
+        if len(node.input) < 2 or node.input[1] not in weights or not shapes.get(node.input[0]):
+            continue
+        data, given = node.input[0], shapes[node.input[0]]
+        attributes = {attribute.name: attribute.i for attribute in node.attribute}
+        weight = weights[node.input[1]]
+        axis, wanted = 1, 0
+        if node.op_type == "Conv" and len(weight) > 2:
+            wanted = weight[1] * attributes.get("group", 1)
+        elif node.op_type == "Gemm" and len(weight) == 2:
+            axis = 0 if attributes.get("transA", 0) else 1
+            wanted = weight[1 if attributes.get("transB", 0) else 0]
+        elif node.op_type == "MatMul" and len(weight) == 2:
+            axis, wanted = len(given) - 1, weight[0]
+        if wanted and axis < len(given) and given[axis] not in (0, wanted):
+            refuse(
+                f"node {_name_of(node)} ({node.op_type}) has weights for {wanted} at axis {axis} "
+                f"of {_text(data):.60}, which is {given}: check the input shapes"
+            )
+
+
+def _nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for subgraph in (attribute.g, *attribute.graphs):
+                yield from _nodes(subgraph.node)
+
+
+def _name_of(node: onnx.NodeProto) -> str:
+    return f"{_text(node.name):.60}" or f"that makes {', '.join(map(_text, node.output[:1])):.60}"
 
 
 def _inputs(graph: onnx.GraphProto) -> list[dict[str, Any]]:
@@ -126,7 +188,7 @@ def _checked_location(tensor: TensorProto, folder: Path) -> str | None:
     if not location or not _is_inside(file, folder):
         refuse(f"tensor {tensor.name} lies in {location[:200]!r}, outside the model's folder")
     if not file.is_file():
-        refuse(f"the external data file {location} is missing")
+        refuse(f"tensor {tensor.name} lies in the external data file {location}, which is missing")
     offset, length = (_place(tensor, named, key) for key in ("offset", "length"))
     end, size = offset + max(length, _byte_count(tensor)), file.stat().st_size
     if end > size:

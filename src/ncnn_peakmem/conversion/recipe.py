@@ -9,17 +9,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from packaging.version import Version
-
 from ncnn_peakmem import networks
-from ncnn_peakmem.case import Precision
 from ncnn_peakmem.conversion import ncnn_files, onnx_file, pnnx
 from ncnn_peakmem.conversion.acceptance import accept, input_blobs
-from ncnn_peakmem.conversion.bench import Bench, Progress
+from ncnn_peakmem.conversion.bench import Bench
 from ncnn_peakmem.conversion.cache import BIN, ONNX, PARAM, Cache, Interface, Key
 from ncnn_peakmem.conversion.error import SHAPES_ADVICE, ConversionError, Stage
-from ncnn_peakmem.network import BuiltIn, ModelFiles, NcnnFiles, Network, OnnxFile, Shape
-from ncnn_peakmem.networks.interface import INPUT_NAME
+from ncnn_peakmem.network import BuiltIn, Network, OnnxFile, Shape
 
 RECIPE = 1
 """Part of each cache key: raised with a change to this recipe that may change the files it makes."""
@@ -27,13 +23,17 @@ RECIPE = 1
 # By default onnxsim moves weights above 100 MB to a file of a name that pnnx does not look for.
 _ONNXSIM_SETTINGS = ("--external-data-threshold", "2GB")
 _BUILD = "ncnn_peakmem.conversion.build"
-_TIME_LIMIT = 600.0
-_INT8_GEMM = Version("1.0.20241226")
+
+Filling = Callable[[Path, Path], Interface]
+"""Puts files into an empty folder, and its stages' logs into another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """Where a conversion starts: what names its source, and how its ONNX file gets to the bench."""
+    """Where a conversion starts: what names its source, and how its ONNX file gets to the bench.
+
+    Without `input_names` that file has the network's input shapes already.
+    """
 
     source: dict[str, Any]
     packages: tuple[str, ...]
@@ -41,59 +41,27 @@ class _Start:
     lay: Callable[[Bench], Path]
 
 
-def quantizes_gemm(release: Version | None) -> bool:
-    """Whether a release reads int8 weights of a general matrix product: older ones take them for floats."""
-    return release is not None and release >= _INT8_GEMM
-
-
-def _silent(message: str) -> None:
-    pass
-
-
-def convert(
-    network: Network,
-    cache: Cache,
-    progress: Progress = _silent,
-    *,
-    precision: Precision | None = None,
-    release: Version | None = None,
-    time_limit: float = _TIME_LIMIT,
-) -> ModelFiles:
-    """Give a network's ncnn files: out of the cache, freshly converted into it, or a user's own in place.
-
-    `precision` is how their weights are to be stored, that of the source if it is None. Those of a general
-    matrix product become int8 only for a `release` that knows how.
-
-    The simplified ONNX model lies beside converted files as `net.onnx`. Each stage may run for `time_limit`
-    seconds. Raises ConversionError.
-    """
-    if precision not in {None, network.precision}:
-        raise NotImplementedError(precision, release)
-    source = network.source
-    if isinstance(source, NcnnFiles):
-        return ncnn_files.describe(network, source)
-    bench = Bench(network.name, cache.root, cache.root / "logs", time_limit, progress)
+def key_and_filling(
+    network: Network, source: BuiltIn | OnnxFile, cache: Cache, bench: Bench
+) -> tuple[Key, Filling]:
+    """The key of a network's fp32 files, and what makes them. Raises ConversionError."""
+    match source:
+        case BuiltIn():
+            start = _start_built_in(network, source)
+        case OnnxFile(path):
+            start = _start_onnx(network, path, cache, bench)
 
     def fill(folder: Path, logs: Path) -> Interface:
         return _fill(network, start, folder, replace(bench, folder=folder / "work", logs=logs))
 
-    try:
-        match source:
-            case BuiltIn():
-                start = _start_built_in(network, source)
-            case OnnxFile(path):
-                start = _start_onnx(network, path, cache, bench)
-        return cache.entry(_key(network, start), fill, progress).model
-    except OSError as error:
-        place = error.filename or cache.root
-        cause = f"{place}: {error.strerror}" if error.strerror else str(error)
-        raise ConversionError(network.name, Stage.CACHE, cause) from error
+    return _key(network, start), fill
 
 
 def _start_built_in(network: Network, source: BuiltIn) -> _Start:
     def lay(bench: Bench) -> Path:
         file = bench.folder / "built.onnx"
-        bench.python(Stage.BUILD, _BUILD, source.topology, source.seed, file.name)
+        shapes = (",".join(map(str, shape)) for shape in network.input_shapes)
+        bench.python(Stage.BUILD, _BUILD, source.topology, source.seed, file.name, *shapes)
         return file
 
     try:
@@ -101,8 +69,12 @@ def _start_built_in(network: Network, source: BuiltIn) -> _Start:
     except ValueError as error:
         advice = "correct the network's topology in models.yaml"
         raise ConversionError(network.name, Stage.BUILD, str(error), advice) from error
+    try:
+        networks.inputs(source.topology, network.input_shapes)
+    except ValueError as error:
+        raise ConversionError(network.name, Stage.BUILD, str(error), SHAPES_ADVICE) from error
     named = {"topology": source.topology, "seed": source.seed, "builder": digest}
-    return _Start(named, ("numpy", "onnx", "onnxsim"), (INPUT_NAME,), lay)
+    return _Start(named, ("numpy", "onnx", "onnxsim"), (), lay)
 
 
 def _start_onnx(network: Network, path: Path, cache: Cache, bench: Bench) -> _Start:
@@ -135,7 +107,7 @@ def _fill(network: Network, start: _Start, folder: Path, bench: Bench) -> Interf
         raise bench.error(Stage.CONVERT, "pnnx is not installed", advice=f"run `{pnnx.INSTALL}`")
     bench.folder.mkdir()
     onnx, param, weights = (bench.folder / name for name in (ONNX, PARAM, BIN))
-    overwrites = _overwrites(bench, network.input_shapes, start.input_names)
+    overwrites = _overwrites(bench, network.input_shapes, start.input_names) if start.input_names else ()
     source = start.lay(bench)
     bench.python(Stage.SIMPLIFY, "onnxsim", source, ONNX, *overwrites, *_ONNXSIM_SETTINGS)
     shapes = _simplified_shapes(bench, onnx, network.input_shapes)

@@ -16,12 +16,11 @@ from types import TracebackType
 from typing import Self
 
 from ncnn_peakmem.measurement import Caveat, Outcome, OutcomeKind, Phase
-from ncnn_peakmem.probe import controls, process_status
+from ncnn_peakmem.probe import controls, process_status, script
 from ncnn_peakmem.probe.ending import Ending, tidy
 from ncnn_peakmem.probe.job import Job
 from ncnn_peakmem.probe.working_folder import working_folder
 
-_CHILD = Path(__file__).with_name("child.py")
 _LOG_BYTES_KEPT = 4096
 _ANSWER_BYTES = 1 << 20
 _DYING_SECONDS = 10.0
@@ -79,10 +78,10 @@ class Child:
         self._kills_before = process_status.out_of_memory_kills()
         self._wire, childs_end = socket.socketpair()
         begun.enter_context(self._wire)
-        with childs_end, _CHILD.open("rb") as script:
+        with childs_end, script.opened(self._job.model.detections) as text:
             self._process = subprocess.Popen(
                 [_interpreter(), "-I", "-S", "-B", "-X", "utf8", "-"],
-                stdin=script,
+                stdin=text,
                 stdout=childs_end.fileno(),
                 stderr=subprocess.PIPE,
                 cwd=self._folder,
