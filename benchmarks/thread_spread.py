@@ -149,7 +149,7 @@ def _cases(known: Catalog, networks: Sequence[str], threads: Sequence[int]) -> I
         for light in known.axes["lightmode"].choices.values():
             options = tuple(light if choice.axis == "lightmode" else choice for choice in always)
             for count in threads:
-                yield Case(network, known.precisions[network], options, count)
+                yield Case(network, known.network(network).precision, options, count)
 
 
 @contextmanager

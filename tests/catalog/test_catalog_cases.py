@@ -76,12 +76,6 @@ def test_threads_left_out_are_one(write: Write) -> None:
     assert _ids(write((", threads: [1]", "")))[0].endswith("-t1")
 
 
-def test_the_precision_is_in_the_id_and_in_the_case(write: Write) -> None:
-    path = write(("{topology: alexnet}", "{topology: alexnet, precision: int8}"))
-    assert _ids(path)[-1] == "alexnet-int8-heavy-t1"
-    assert [case.precision for case in load(path).cases("small")] == ["fp32", "fp32", "int8", "int8"]
-
-
 def test_all_case_ids_are_of_every_profile(write: Write) -> None:
     more = GRID + "  more:\n    - {networks: [alexnet], axes: [], threads: [8]}\n"
     catalog = load(write((GRID, more)))

@@ -11,7 +11,9 @@ from ncnn_peakmem.networks import TOPOLOGIES
 from tests.catalog.mistaken import NETWORK, Write, changed, complaints, each
 
 ALLOWED_TOPOLOGIES = ", ".join(sorted(TOPOLOGIES))
-NETWORK_KEYS = "bin, input_shapes, loops, onnx, param, precision, seed, tolerances, topology"
+NETWORK_KEYS = (
+    "bin, budget, calibration, input_shapes, loops, onnx, param, precision, seed, tolerances, topology"
+)
 MISTAKES = [
     (
         NETWORK,
@@ -45,8 +47,8 @@ MISTAKES = [
     ),
     (
         NETWORK,
-        "\n    topology: alexnet\n    input_shapes: [[1]]  #!",
-        "networks.alexnet.input_shapes: does not go with topology; allowed: with onnx or param",
+        "{onnx: models.yaml, precision: int8}",
+        "networks.alexnet.precision: does not go with onnx; allowed: with param",
     ),
     (
         NETWORK,
@@ -74,7 +76,7 @@ MISTAKES = [
     (NETWORK, "{topology: alexnet, seed: -1}", "networks.alexnet.seed: found -1; allowed: 0 or more"),
     (
         NETWORK,
-        "{topology: alexnet, precision: fp8}",
+        "{param: models.yaml, precision: fp8}",
         "networks.alexnet.precision: 'fp8' is no precision; allowed: fp16, fp32, int8",
     ),
     (NETWORK, "{param: models.yaml, bin: }", "networks.alexnet.bin: found nothing; allowed: a path"),

@@ -57,7 +57,7 @@ MISTAKES = [
         "thread: [1]",
         (
             "profiles.small[0].thread: 'thread' is no key (did you mean 'threads'?); "
-            "allowed: axes, networks, threads"
+            "allowed: axes, cover, except, networks, precisions, threads"
         ),
     ),
     (GRID, GRID + "  none: []  #!\n", "profiles.none: holds 0; allowed: 1 or more"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
 
 import ncnn  # type: ignore[import-untyped]
@@ -29,9 +31,24 @@ def test_article_is_the_articles_72_cases(shipped: Catalog) -> None:
     assert "mobilenet_v2-fp32-light-half-q8-t1" in ids
 
 
-def test_quick_is_light_and_heavy_of_five_networks_and_all_of_mobilenet_v2(shipped: Catalog) -> None:
+def test_a_network_of_ones_own_is_part_of_the_article_by_default(tmp_path: Path) -> None:
+    more = SHIPPED.read_text().replace("\nnetworks:\n", "\nnetworks:\n  mine: {topology: alexnet, seed: 7}\n")
+    path = tmp_path / "models.yaml"
+    path.write_text(more)
+    assert len(load(path, SHIPPED.parent).cases("article")) == 80
+
+
+def test_quick_is_light_and_heavy_of_five_networks_all_of_mobilenet_v2_and_some_precisions(
+    shipped: Catalog,
+) -> None:
     cases = shipped.cases("quick")
-    assert len(cases) == 4 * 2 + 8
+    fewer_bits = [case.id for case in cases if case.precision is not Precision.FP32]
+    assert len(cases) == 4 * 2 + 8 + len(fewer_bits)
+    assert sorted(fewer_bits) == [
+        f"{network}-{precision}-light-half-q8-t1"
+        for network in ("mobilenet_v2", "resnet18")
+        for precision in ("fp16", "int8")
+    ]
     assert {case.network for case in cases} == {
         "shufflenet_v2",
         "mobilenet_v1",
@@ -41,18 +58,56 @@ def test_quick_is_light_and_heavy_of_five_networks_and_all_of_mobilenet_v2(shipp
     }
 
 
-def test_full_has_the_article_and_the_rarer_options_on_several_threads(shipped: Catalog) -> None:
+def test_precisions_is_every_network_in_each_light_and_heavy(shipped: Catalog) -> None:
+    cases = [case for case in shipped.cases("precisions") if case.label("winograd") is None]
+    assert len(cases) == (len(TOPOLOGIES) * 3 + 1) * 2
+    assert {case.precision for case in cases if case.network in TOPOLOGIES} == set(Precision)
+    assert {case.precision for case in cases if case.network == "smollm_step"} == {Precision.FP32}
+
+
+def test_precisions_has_every_kind_of_winograd_for_int8(shipped: Catalog) -> None:
+    cases = [case for case in shipped.cases("precisions") if case.label("winograd") is not None]
+    assert {(case.network, case.precision) for case in cases} == {("resnet18", Precision.INT8)}
+    assert {case.label("winograd") for case in cases} == shipped.axes["winograd"].choices.keys() - {"wino"}
+
+
+def test_full_is_the_whole_space(shipped: Catalog) -> None:
     ids = {case.id for case in shipped.cases("full")}
-    # Nine networks: the article's 8, then 2^5 options on 3 thread counts, of which light and heavy are known.
-    assert len(ids) == 9 * (8 + 32 * 3 - 2)
-    assert {case.id for case in shipped.cases("article")} < ids
-    assert "vgg16-fp32-heavy-half-q8-brain-spatial-naive-scalar-t4" in ids
+    # Files without weights are of one precision.
+    assert len(ids) == (len(TOPOLOGIES) * 3 + 1) * 2**6 * 6 * 3
+    assert shipped.all_case_ids() == ids
+    assert "vgg16-int8-heavy-single-plain-brain-only23-naive-scalar-t4" in ids
+
+
+def _values(case: Case, catalog: Catalog) -> tuple[str, ...]:
+    labels = (_effective(case, catalog, axis) for axis in catalog.axes)
+    return (case.precision, *labels, str(case.threads))
+
+
+def test_pairwise_has_every_pair_of_full_in_few_cases(shipped: Catalog) -> None:
+    full, few = shipped.cases("full"), shipped.cases("pairwise")
+    # No fewer could do: six kinds of winograd meet three precisions.
+    assert len(few) == 18 * len(shipped.networks)
+    assert {case.id for case in few} < {case.id for case in full}
+
+    def pairs(cases: Iterable[Case]) -> set[object]:
+        return {
+            (case.network, *pair)
+            for case in cases
+            for pair in combinations(enumerate(_values(case, shipped)), 2)
+        }
+
+    one = "vgg16"
+    assert pairs(few) >= pairs(case for case in full if case.network == one)
+    rows = {name: {_values(c, shipped) for c in few if c.network == name} for name in TOPOLOGIES}
+    assert all(found == rows[one] for found in rows.values())
 
 
 def test_every_built_in_network_is_there(shipped: Catalog) -> None:
-    assert list(shipped.networks) == list(TOPOLOGIES)
-    assert set(shipped.precisions.values()) == {Precision.FP32}
-    others = [network for name, network in shipped.networks.items() if name != "shufflenet_v2"]
+    assert list(shipped.networks) == [*TOPOLOGIES, "smollm_step"]
+    assert {network.precision for network in shipped.networks.values()} == {Precision.FP32}
+    slow = {"shufflenet_v2", "unet"}
+    others = [network for name, network in shipped.networks.items() if name not in slow]
     assert all(network.loops == Loops(12, 400, 2.0) for network in others)
     assert shipped.networks["shufflenet_v2"].loops.minimum > Loops().minimum
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MEASURING = {"memray", "ncnn", "numpy", "onnx", "onnxsim", "pnnx"}
+MEASURING = {"allpairspy", "memray", "ncnn", "numpy", "onnx", "onnxsim", "pnnx"}
 
 
 @pytest.fixture(scope="module")

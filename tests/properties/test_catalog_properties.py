@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from itertools import product
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,8 +14,10 @@ from hypothesis import strategies as st
 
 from ncnn_peakmem import catalog
 from ncnn_peakmem.case import Case, OptionChoice, Precision, is_id
+from ncnn_peakmem.catalog.cover import Cover
 from ncnn_peakmem.catalog.options import KNOWN_OPTIONS
 from ncnn_peakmem.catalog.quantity import fraction, size
+from ncnn_peakmem.measurement import Phase
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 ANYTHING = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20))
@@ -82,13 +86,23 @@ def catalogs(draw: st.DrawFn) -> dict[str, Any]:
         ),
         "axes": draw(st.lists(st.sampled_from(sorted(axes)), unique=True)) if axes else [],
         "threads": draw(st.lists(st.integers(1, 8), min_size=1, max_size=3, unique=True)),
+        "precisions": draw(st.lists(st.sampled_from(Precision), min_size=1, unique=True)),
+        "cover": draw(st.sampled_from(Cover)),
     }
     return {
         "schema": 1,
         "default_profile": "one",
         "reference_release": "1.0.20260526",
         "step_timeout_seconds": draw(st.integers(1, 600)),
-        "networks": {name: {"topology": "alexnet", "seed": draw(st.integers(0, 99))} for name in networks},
+        "networks": {
+            name: {
+                "topology": "alexnet",
+                "seed": draw(st.integers(0, 99)),
+                "calibration": {"inputs": draw(st.integers(1, 99))},
+                "budget": {"pages": {draw(st.sampled_from(list(Phase)[1:])): "1 MiB"}},
+            }
+            for name in networks
+        },
         "axes": axes,
         "profiles": {"one": [grid]},
         "tolerances": TOLERANCES,
@@ -108,10 +122,14 @@ def test_a_grid_spans_the_product_of_what_it_lists(document: dict[str, Any]) -> 
     (grid,) = document["profiles"]["one"]
     networks = document["networks"] if grid["networks"] == "all" else grid["networks"]
     cases = known.cases("one")
-    assert len(cases) == len(networks) * 2 ** len(grid["axes"]) * len(grid["threads"])
+    sizes = [len(grid["precisions"]), *(2 for _ in grid["axes"]), len(grid["threads"])]
+    assert len(cases) <= len(networks) * prod(sizes)
+    assert len(cases) == len(networks) * prod(sizes) or grid["cover"] == Cover.PAIRWISE
     assert len({case.id for case in cases}) == len(cases)
     assert {case.network for case in cases} == set(networks)
-    assert {case.threads for case in cases} == set(grid["threads"])
+    for network in networks:
+        met = {(case.precision, case.threads) for case in cases if case.network == network}
+        assert met == set(product(grid["precisions"], grid["threads"]))
     assert known.all_case_ids() == {case.id for case in cases}
 
 

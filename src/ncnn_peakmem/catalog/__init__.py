@@ -1,6 +1,7 @@
 """The catalog: `models.yaml` read into networks, option axes, profiles, tolerances and cases."""
 
 from ncnn_peakmem.catalog.catalog import Axis, Catalog, Grid, InId, Profile
+from ncnn_peakmem.catalog.cover import Cover
 from ncnn_peakmem.catalog.loading import load
 from ncnn_peakmem.catalog.mistake import CatalogError, Mistake
 from ncnn_peakmem.catalog.options import KNOWN_OPTIONS
@@ -10,6 +11,7 @@ __all__ = [
     "Axis",
     "Catalog",
     "CatalogError",
+    "Cover",
     "Grid",
     "InId",
     "Mistake",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
 from pathlib import Path
 
+from ncnn_peakmem.budget import Budget
 from ncnn_peakmem.case import Case, OptionChoice, Precision
+from ncnn_peakmem.catalog.cover import Cover, Picks
 from ncnn_peakmem.catalog.mistake import CatalogError, Mistake, unknown
 from ncnn_peakmem.network import Network
 from ncnn_peakmem.tolerance import Tolerances
@@ -38,11 +39,17 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A product of networks, the choices of some axes, and thread counts."""
+    """Networks, each in combinations of precisions, the choices of some axes, and thread counts."""
 
     networks: tuple[str, ...]
     axes: tuple[str, ...]
     threads: tuple[int, ...] = (1,)
+    precisions: tuple[Precision, ...] = (Precision.FP32,)
+    cover: Cover = Cover.EVERY
+
+    def precisions_of(self, network: Network) -> tuple[Precision, ...]:
+        """Those that the network is run in: that of its files, where no others can be made of them."""
+        return self.precisions if network.has_fp32_weights else (network.precision,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ class Catalog:
     step_timeout_seconds: float
     default_profile: str
     networks: Mapping[str, Network]
-    precisions: Mapping[str, Precision]
+    budgets: Mapping[str, Budget]
+    """Of every network, empty where the file gives it none."""
     network_tolerances: Mapping[str, Tolerances]
     threaded_tolerances: Mapping[str, Tolerances]
     axes: Mapping[str, Axis]
@@ -99,15 +107,27 @@ class Catalog:
         return tolerances[network]
 
     def _span(self, grid: Grid) -> Iterator[Case]:
-        networks = [name for name in self.networks if name in grid.networks]
+        named = frozenset(grid.networks)
+        varied = [tuple(self.axes[name].choices.values()) for name in grid.axes]
+        # Ten thousands of cases share some hundred combinations of options.
+        options: dict[Picks, tuple[OptionChoice, ...]] = {}
+        for network in (network for name, network in self.networks.items() if name in named):
+            precisions = grid.precisions_of(network)
+            sizes = [len(precisions), *map(len, varied), len(grid.threads)]
+            for precision, *picked, threads in grid.cover.picks(sizes):
+                place = tuple(picked)
+                if place not in options:
+                    choices = [choice[pick] for choice, pick in zip(varied, picked, strict=True)]
+                    options[place] = self._in_file_order(grid, choices)
+                yield Case(network.name, precisions[precision], options[place], grid.threads[threads])
+
+    def _in_file_order(self, grid: Grid, choices: Iterable[OptionChoice]) -> tuple[OptionChoice, ...]:
+        """The choices, with what the axes that the grid does not list contribute."""
         place = {name: number for number, name in enumerate(self.axes)}
-        unvaried = [
+        unvaried = (
             choice for name, axis in self.axes.items() if name not in grid.axes for choice in axis.unvaried
-        ]
-        varied = [self.axes[name].choices.values() for name in grid.axes]
-        for network, choices, threads in product(networks, list(product(*varied)), grid.threads):
-            options = sorted([*unvaried, *choices], key=lambda choice: place[choice.axis])
-            yield Case(network, self.precisions[network], tuple(options), threads)
+        )
+        return tuple(sorted([*unvaried, *choices], key=lambda choice: place[choice.axis]))
 
     def _unknown(self, noun: str, name: str, allowed: Mapping[str, object]) -> CatalogError:
         return CatalogError([Mistake(self.path, 0, (), unknown(noun, name, allowed))])

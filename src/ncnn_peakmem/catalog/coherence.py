@@ -10,32 +10,42 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import chain, combinations
+from math import prod
 
 from ncnn_peakmem.case import Precision
+from ncnn_peakmem.catalog import variant
 from ncnn_peakmem.catalog.catalog import InId
+from ncnn_peakmem.catalog.cover import Cover, pairs
 from ncnn_peakmem.catalog.document import Document
 from ncnn_peakmem.catalog.mistake import Location, Mistake, shown, unknown
+from ncnn_peakmem.measurement import Gauge, Phase
 from ncnn_peakmem.network import Loops
 
 _Complaint = tuple[Location, str]
 
 _SOURCES = ("topology", "onnx", "param")
-_ONLY_WITH = {"seed": ("topology",), "bin": ("param",), "input_shapes": ("onnx", "param")}
+_ONLY_WITH = {"seed": ("topology",), "bin": ("param",), "precision": ("param",)}
 _PART_OF_A_THREAD_LABEL = re.compile("t?[0-9]*")
 _OPERATORS_OF_K = ("and", "or", "not")
 
 _MOST_CHOICES, _MOST_LABELS = 64, 512
-_MOST_CASES = 100_000
+# What covers so many pairs is found in a second or two.
+_MOST_CASES, _MOST_PAIRS = 100_000, 4_000
 # With what a record's name ends in, a file's name has up to 255.
 _MOST_ID_CHARACTERS = 200
+# As for any other network's name.
+_MOST_NAME_CHARACTERS = 64
 
 
 def incoherences(document: Document) -> Iterator[Mistake]:
     """Every place where two values of the file contradict each other."""
-    too_many = list(_too_many(document))
-    # What is compared with each other in the other checks has to be of a number that they can manage.
-    complaints = too_many or chain.from_iterable(check(document) for check in _CHECKS)
-    for location, text in complaints:
+    for location, text in chain.from_iterable(check(document) for check in _CHECKS):
+        yield document.mistake(location, text)
+
+
+def excesses(document: Document) -> Iterator[Mistake]:
+    """Every place with more than the other checks can compare with each other."""
+    for location, text in _too_many(document):
         yield document.mistake(location, text)
 
 
@@ -47,26 +57,37 @@ def _too_many(document: Document) -> Iterator[_Complaint]:
             yield table, f"holds {held}; allowed: up to {_MOST_CHOICES}"
     if sum(len(document.table(*table)) for table in tables[1:]) > _MOST_LABELS:
         yield ("axes",), f"has more than {_MOST_LABELS} labels in all"
+    if sum(len(variant.labels(entry)) for entry in document.table("networks").values()) > _MOST_LABELS:
+        yield ("networks",), f"has more than {_MOST_LABELS} labels of input shapes in all"
 
 
 def _spanned(document: Document) -> Iterator[_Complaint]:
     """Told before a list is made of the cases, of which a short file could name any number."""
-    total = 0
-    for profile in document.table("profiles"):
-        for grid in _grids_of(document, profile):
-            networks = document.at(*grid, "networks")
-            count = len(document.table("networks") if networks == "all" else document.rows(*grid, "networks"))
-            for axis in document.rows(*grid, "axes"):
-                count *= len(document.table("axes", axis, "choices")) if isinstance(axis, str) else 1
-            total += count * max(1, len(document.rows(*grid, "threads")))
-            if total > _MOST_CASES:
-                yield grid, f"brings the file above {_MOST_CASES} cases; allowed: up to that many"
-                return
+    total = covered = 0
+    for grid in _grids(document):
+        sizes = [
+            len(document.table("axes", axis, "choices"))
+            for axis in document.rows(*grid, "axes")
+            if isinstance(axis, str)
+        ]
+        sizes += [max(1, len(document.rows(*grid, key))) for key in ("precisions", "threads")]
+        count = prod(sizes)
+        if document.at(*grid, "cover") == Cover.PAIRWISE:
+            covered += pairs(sizes)
+            count = min(count, pairs(sizes))
+        total += count * len(_networks_of(document, grid))
+        if total > _MOST_CASES:
+            yield grid, f"brings the file above {_MOST_CASES} cases; allowed: up to that many"
+            return
+        if covered > _MOST_PAIRS:
+            allowed = f"allowed: up to that many in all grids with {Cover.PAIRWISE}"
+            yield grid, f"brings the file above {_MOST_PAIRS} pairs to cover; {allowed}"
+            return
 
 
 def _ids_fit(document: Document) -> Iterator[_Complaint]:
     """An id names files, whose names cannot be of any length."""
-    networks, axes = document.table("networks"), document.table("axes")
+    axes = document.table("axes")
     longest_label = {axis: max(map(len, document.table("axes", axis, "choices")), default=0) for axis in axes}
     always = {
         axis: len(str(document.at("axes", axis, "default")))
@@ -74,15 +95,36 @@ def _ids_fit(document: Document) -> Iterator[_Complaint]:
         if document.at("axes", axis, "id") == InId.ALWAYS
     }
     for grid in _grids(document):
-        every = document.at(*grid, "networks") == "all"
-        named = _names(networks if every else document.rows(*grid, "networks"))
         listed = _names(document.rows(*grid, "axes")) & longest_label.keys()
         labels = always | {axis: longest_label[axis] for axis in listed}
-        network = max(map(len, named & networks.keys()), default=0)
+        network = max(map(len, _networks_of(document, grid)), default=0)
         longest = network + sum(1 + length for length in labels.values()) + len("-fp32-t1024")
         if longest > _MOST_ID_CHARACTERS:
             text = f"makes ids of up to {longest} characters; allowed: up to {_MOST_ID_CHARACTERS}"
             yield grid, f"{text}, so shorten names and labels"
+
+
+def _networks_of(document: Document, grid: Location) -> set[str]:
+    """The networks that a grid has, those of its names that are none left out."""
+    entries = document.table("networks")
+    named = document.at(*grid, "networks")
+    rows = entries if named == "all" else _names(document.rows(*grid, "networks"))
+    left_out = _names(document.rows(*grid, "except"))
+    return _meant(rows, entries) - _meant(left_out, entries)
+
+
+def _meant(rows: Iterable[str], entries: Mapping[str, object]) -> set[str]:
+    return {network for name in rows for network in variant.meant(name, entries)}
+
+
+def _exceptions_leave_some(document: Document) -> Iterator[_Complaint]:
+    for grid in _grids(document):
+        if "except" not in document.table(*grid):
+            continue
+        if document.at(*grid, "networks") != "all":
+            yield (*grid, "except"), "does not go with a list of networks; allowed: with networks: all"
+        elif not _networks_of(document, grid):
+            yield (*grid, "except"), "leaves no network of the grid"
 
 
 def _one_source(document: Document) -> Iterator[_Complaint]:
@@ -97,6 +139,46 @@ def _one_source(document: Document) -> Iterator[_Complaint]:
             if key in network and sources and not set(owners) & set(sources):
                 wanted = " or ".join(owners)
                 yield ("networks", name, key), f"does not go with {sources[0]}; allowed: with {wanted}"
+
+
+def _variants_have_names(document: Document) -> Iterator[_Complaint]:
+    entries = document.table("networks")
+    taken = set(entries)
+    for entry in entries:
+        for label in variant.labels(entries[entry]):
+            location, name = ("networks", entry, "input_shapes", label), variant.name_of(entry, label)
+            if len(name) > _MOST_NAME_CHARACTERS:
+                text = f"makes the name {shown(name)}; allowed: up to {_MOST_NAME_CHARACTERS} characters"
+                yield location, text
+            if name in taken:
+                yield location, f"makes the name {shown(name)}, which another network has"
+            taken.add(name)
+
+
+def _calibration_has_a_use(document: Document) -> Iterator[_Complaint]:
+    """Scales are read from a table or found with inputs, and only for weights that are not int8 already."""
+    for name, network in document.table("networks").items():
+        if not isinstance(network, dict) or "calibration" not in network:
+            continue
+        location = ("networks", name, "calibration")
+        given = document.table(*location)
+        if "table" in given:
+            for key in sorted(given.keys() & {"method", "data", "inputs"}):
+                yield (*location, key), "does not go with table, which has the scales already"
+        if network.get("precision", Precision.FP32) != Precision.FP32:
+            yield location, f"does not go with precision {shown(network['precision'])}; allowed: with fp32"
+        elif "param" in network and "bin" not in network:
+            yield location, "does not go with param alone, which has no weights; allowed: with bin too"
+
+
+def _one_budget_each(document: Document) -> Iterator[_Complaint]:
+    """A phase outside of a gauge is one of `heap`."""
+    for name in document.table("networks"):
+        location = ("networks", name, "budget")
+        outside, inside = document.table(*location), document.table(*location, Gauge.HEAP)
+        for phase in Phase:
+            if phase in outside and phase in inside:
+                yield (*location, Gauge.HEAP, phase), f"is here twice: {phase} outside of a gauge is heap's"
 
 
 def _loops_in_order(document: Document) -> Iterator[_Complaint]:
@@ -121,19 +203,49 @@ def _default_is_a_choice(document: Document) -> Iterator[_Complaint]:
 
 def _labels_pick_exactly(document: Document) -> Iterator[_Complaint]:
     """`pytest -k` looks for substrings, so no label may overlap with another word of an id."""
-    words = {str(precision): f"the precision {str(precision)!r}" for precision in Precision}
+    precisions = {str(precision): f"the precision {str(precision)!r}" for precision in Precision}
     labels: dict[str, str] = {}
     for axis in document.table("axes"):
         for label in document.table("axes", axis, "choices"):
             location = ("axes", axis, "choices", label)
-            if _PART_OF_A_THREAD_LABEL.fullmatch(label):
-                yield location, f"{label!r} is part of thread labels (t1): -k {label} would pick those too"
-            if label in _OPERATORS_OF_K:
-                yield location, f"{label!r} is an operator of pytest's -k and cannot be picked"
-            yield from _overlap(location, label, words | labels)
+            yield from _unfit(location, label)
+            yield from _overlap(location, label, precisions | labels)
             labels.setdefault(label, f"the label {label!r} of {axis}")
-    for network in document.table("networks"):
-        yield from _overlap(("networks", network), network, labels)
+    yield from _networks_overlap(document, labels)
+    yield from _shapes_overlap(document, precisions | labels)
+
+
+def _networks_overlap(document: Document, labels: Mapping[str, str]) -> Iterator[_Complaint]:
+    for name, entry in document.table("networks").items():
+        found = list(_overlap(("networks", name), name, labels))
+        yield from found
+        for label in () if found else variant.labels(entry):
+            joined = variant.name_of(name, label)
+            # A label that overlaps by itself is told of as such.
+            others = {other: text for other, text in labels.items() if not (other in label or label in other)}
+            yield from _overlap(("networks", name, "input_shapes", label), joined, others)
+
+
+def _shapes_overlap(document: Document, others: Mapping[str, str]) -> Iterator[_Complaint]:
+    """Networks may share the label of a shape, but -k with it picks those and no others."""
+    entries = document.table("networks")
+    words = {**others, **{name: f"the network {name!r}" for name in entries}}
+    seen: dict[str, str] = {}
+    for name, entry in entries.items():
+        for label in variant.labels(entry):
+            if label in seen:
+                continue
+            location = ("networks", name, "input_shapes", label)
+            yield from _unfit(location, label)
+            yield from _overlap(location, label, words | seen)
+            seen[label] = f"the label {label!r} of {name}"
+
+
+def _unfit(location: Location, label: str) -> Iterator[_Complaint]:
+    if _PART_OF_A_THREAD_LABEL.fullmatch(label):
+        yield location, f"{label!r} is part of thread labels (t1): -k {label} would pick those too"
+    if label in _OPERATORS_OF_K:
+        yield location, f"{label!r} is an operator of pytest's -k and cannot be picked"
 
 
 def _overlap(location: Location, word: str, others: Mapping[str, str]) -> Iterator[_Complaint]:
@@ -146,7 +258,7 @@ def _overlap(location: Location, word: str, others: Mapping[str, str]) -> Iterat
 
 def _named_once(document: Document) -> Iterator[_Complaint]:
     for grid in _grids(document):
-        for key in ("networks", "axes", "threads"):
+        for key in ("networks", "except", "precisions", "axes", "threads"):
             rows = document.rows(*grid, key)
             seen: set[object] = set()
             for place, row in enumerate(rows):
@@ -196,10 +308,14 @@ def _grids_of(document: Document, profile: str) -> Iterator[Location]:
 
 _CHECKS = (
     _one_source,
+    _variants_have_names,
+    _calibration_has_a_use,
+    _one_budget_each,
     _loops_in_order,
     _default_is_a_choice,
     _labels_pick_exactly,
     _named_once,
+    _exceptions_leave_some,
     _flags_set_once,
     _spanned,
     _ids_fit,

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 from packaging.version import Version
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo
 
 from ncnn_peakmem.case import Precision
+from ncnn_peakmem.catalog import variant
 from ncnn_peakmem.catalog.catalog import InId
+from ncnn_peakmem.catalog.cover import Cover
 from ncnn_peakmem.catalog.document import Document
 from ncnn_peakmem.catalog.mistake import found, shown, unknown
 from ncnn_peakmem.catalog.options import KNOWN_OPTIONS
 from ncnn_peakmem.catalog.quantity import fraction, size
+from ncnn_peakmem.network import CalibrationMethod
 from ncnn_peakmem.networks import TOPOLOGIES
 
 _SCHEMA = 1
@@ -43,6 +46,13 @@ def _key_of(section: str, noun: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _a_network(value: object, info: ValidationInfo) -> object:
+    entries = _document(info).table("networks")
+    if not isinstance(value, str) or not variant.is_named(value, entries):
+        raise ValueError(unknown("network", value, variant.names(entries)))
+    return value
+
+
 def _spell_out_all(value: object, info: ValidationInfo) -> object:
     if value == "all":
         return list(_document(info).table("networks"))
@@ -51,7 +61,20 @@ def _spell_out_all(value: object, info: ValidationInfo) -> object:
     return value
 
 
-def _existing_file(value: object, info: ValidationInfo) -> Path:
+def _networks(value: list[str], info: ValidationInfo) -> list[str]:
+    """The networks that names stand for."""
+    entries = _document(info).table("networks")
+    return [network for name in value for network in variant.meant(name, entries)]
+
+
+def _existing(noun: str, is_there: Callable[[Path], bool]) -> BeforeValidator:
+    def check(value: object, info: ValidationInfo) -> Path:
+        return _below(noun, is_there, value, info)
+
+    return BeforeValidator(check)
+
+
+def _below(noun: str, is_there: Callable[[Path], bool], value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError(found(value, "a path"))
     document = _document(info)
@@ -64,16 +87,16 @@ def _existing_file(value: object, info: ValidationInfo) -> Path:
     if Path(os.path.normpath(value)).parts[:1] == ("..",):
         raise ValueError(f"{shown(value)} climbs out of the folder it starts in; allowed: {allowed}")
     for folder in document.folders:
-        if _is_file_below(folder, value, allowed):
+        if _is_below(folder, value, is_there, allowed):
             return folder / value
     looked = " and ".join(str((folder / value).parent) for folder in document.folders)
-    raise ValueError(f"{shown(value)} is no file (looked in {looked})")
+    raise ValueError(f"{shown(value)} is no {noun} (looked in {looked})")
 
 
-def _is_file_below(folder: Path, name: str, allowed: str) -> bool:
+def _is_below(folder: Path, name: str, is_there: Callable[[Path], bool], allowed: str) -> bool:
     path = folder / name
     try:
-        exists = path.is_file()
+        exists = is_there(path)
         inside = path.resolve().is_relative_to(folder.resolve()) if exists else True
     except OSError as error:
         raise ValueError(f"{shown(name)} cannot be read: {error.strerror}") from error
@@ -117,15 +140,24 @@ Size = Annotated[int, BeforeValidator(size)]
 Share = Annotated[float, BeforeValidator(fraction)]
 # ncnn's sizes are int.
 Shapes = Some[list[Annotated[list[Annotated[int, Field(ge=1, lt=2**31)]], Field(min_length=1, max_length=8)]]]
-File = Annotated[Path | None, BeforeValidator(_existing_file)]
+LabelledShapes = Annotated[
+    Annotated[Shapes, Tag("[shapes]")] | Annotated[Some[dict[Name, Shapes]], Tag("[labelled shapes]")],
+    Discriminator(lambda value: "[labelled shapes]" if isinstance(value, dict) else "[shapes]"),
+]
+File = Annotated[Path | None, _existing("file", Path.is_file)]
+Folder = Annotated[Path | None, _existing("folder", Path.is_dir)]
+InputCount = Annotated[int, Field(ge=1, le=10_000)]
 Release = Annotated[str, AfterValidator(_version), Field(max_length=64)]
 
 Topology = Annotated[str | None, _one_of("built-in topology", TOPOLOGIES)]
 Weights = Annotated[Precision, _one_of("precision", Precision, Precision)]
+Method = Annotated[CalibrationMethod, _one_of("method", CalibrationMethod, CalibrationMethod)]
+Covering = Annotated[Cover, _one_of("way to cover a grid", Cover, Cover)]
 Flag = Annotated[str, _one_of("ncnn option", KNOWN_OPTIONS)]
 Showing = Annotated[InId, _one_of("rule for the id", InId, InId)]
 
-NetworkName = Annotated[str, _key_of("networks", "network")]
-Networks = Annotated[Some[list[NetworkName]], BeforeValidator(_spell_out_all)]
+NetworkName = Annotated[str, BeforeValidator(_a_network)]
+Networks = Annotated[Some[list[NetworkName]], BeforeValidator(_spell_out_all), AfterValidator(_networks)]
+Exceptions = Annotated[Some[list[NetworkName]], AfterValidator(_networks)]
 AxisName = Annotated[str, _key_of("axes", "axis")]
 ProfileName = Annotated[str, _key_of("profiles", "profile")]

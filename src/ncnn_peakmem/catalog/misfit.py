@@ -12,6 +12,9 @@ from ncnn_peakmem.catalog.document import Document
 from ncnn_peakmem.catalog.mistake import Location, Mistake, found, unknown
 from ncnn_peakmem.catalog.schema import CatalogEntry, Table
 
+_STEPS = ("[key]", "[shapes]", "[labelled shapes]")
+"""Steps of pydantic's locations that are none in the file."""
+
 _ALLOWED = {
     "bool_type": "true, false",
     "dict_type": "a mapping",
@@ -42,7 +45,7 @@ def parse(document: Document) -> tuple[CatalogEntry | None, tuple[Mistake, ...]]
 def _mistakes(document: Document, error: ValidationError) -> Iterator[Mistake]:
     for detail in error.errors(include_url=False):
         # pydantic marks a key that is wrong itself, rather than its value, with one more step.
-        location = tuple(part for part in detail["loc"] if part != "[key]")
+        location = tuple(part for part in detail["loc"] if part not in _STEPS)
         yield document.mistake(location, _worded(detail, location))
 
 

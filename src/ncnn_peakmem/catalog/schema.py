@@ -8,9 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ncnn_peakmem.case import Precision
 from ncnn_peakmem.catalog import field
+from ncnn_peakmem.catalog.cover import Cover
+from ncnn_peakmem.network import Calibration
 
 _WIDER_SETTING: Any = None
 """Stands for a key left out, where a wider setting holds; a null written out is refused."""
+_NO_BUDGET: Any = None
+"""Stands for a key left out, likewise."""
 
 
 class Table(BaseModel):
@@ -80,6 +84,35 @@ class TolerancesEntry(TolerancesChange):
     deployed: GaugeEntry
 
 
+class CalibrationEntry(Table):
+    """A `Calibration`."""
+
+    method: field.Method = Calibration().method
+    data: field.Folder = None
+    inputs: field.InputCount = Calibration().inputs
+    table: field.File = None
+
+
+class PhasesEntry(Table):
+    """The most bytes in each phase."""
+
+    noun: ClassVar[str] = "phase with a budget"
+    load_param: field.Size = _NO_BUDGET
+    load_model: field.Size = _NO_BUDGET
+    first: field.Size = _NO_BUDGET
+    steady: field.Size = _NO_BUDGET
+    unload: field.Size = _NO_BUDGET
+
+
+class BudgetEntry(PhasesEntry):
+    """A `Budget`: phases, of which those outside of a gauge are `heap`'s."""
+
+    noun: ClassVar[str] = "phase or gauge with a budget"
+    heap: PhasesEntry = PhasesEntry()
+    pages: PhasesEntry = PhasesEntry()
+    deployed: PhasesEntry = PhasesEntry()
+
+
 class NetworkEntry(Table):
     """A network: where its files come from, and what it wants other than the rest."""
 
@@ -88,9 +121,11 @@ class NetworkEntry(Table):
     onnx: field.File = None
     param: field.File = None
     bin: field.File = None
-    input_shapes: field.Shapes = Field(default_factory=list)
+    input_shapes: field.LabelledShapes = Field(default_factory=list)
     precision: field.Weights = Precision.FP32
+    calibration: CalibrationEntry = CalibrationEntry()
     loops: LoopsChange = LoopsChange()
+    budget: BudgetEntry = BudgetEntry()
     tolerances: TolerancesChange = TolerancesChange()
 
 
@@ -106,8 +141,11 @@ class GridEntry(Table):
     """A grid of a profile."""
 
     networks: field.Networks
+    excluded: field.Exceptions = Field(default=[], alias="except")
+    precisions: field.Some[list[field.Weights]] = Field(default=[Precision.FP32])
     axes: list[field.AxisName]
     threads: field.Some[list[field.ThreadCount]] = Field(default=[1])
+    cover: field.Covering = Cover.EVERY
 
 
 class CatalogEntry(Table):

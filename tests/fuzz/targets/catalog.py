@@ -10,6 +10,7 @@ from ncnn_peakmem import catalog
 TOKENS = (
     *("schema", "default_profile", "reference_release", "step_timeout_seconds", "loops", "networks"),
     *("axes", "profiles", "tolerances", "topology", "onnx", "param", "bin", "input_shapes", "precision"),
+    *("except", "precisions", "cover", "pairwise", "calibration", "method", "table", "budget", "steady"),
     *("choices", "default", "id", "always", "threads", "all", "heap", "same_release", "absolute"),
     *("16 KiB", "0.1 %", "&a", "*a", "!!python/object:os.system", "<<: ", "---", "? ", "| ", "../", "/etc/"),
     *('"\\ud800"', '"\\U00110000"', "1e999", "-1", "[[", "]]", "{", "}", ": ", "- "),

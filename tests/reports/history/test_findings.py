@@ -82,7 +82,16 @@ def test_several_threads_have_tolerances_of_their_own(history: History, tmp_path
     wide = "\n  heap:\n    several_threads: {between_releases: {relative: 50 %}}"
     shipped = (ROOT / "models.yaml").read_text(encoding="utf-8")
     models.write_text(shipped.replace("\n  heap:", wide, 1), encoding="utf-8")
-    folders = ["--models", f"{models}", "--baseline-dir", f"{store.folder}", "--machine", machine.id]
+    folders = [
+        "--models",
+        f"{models}",
+        "--model-dir",
+        f"{ROOT}",
+        "--baseline-dir",
+        f"{store.folder}",
+        "--machine",
+        machine.id,
+    ]
     command = ["--stored", "--profile", "full", "--gauge", "heap", *folders]
 
     result = CliRunner().invoke(history_command, [*command, "--findings", f"{page}", "--json", f"{figures}"])
