@@ -12,7 +12,9 @@ SOURCE = ROOT / "src" / "ncnn_peakmem"
 FLOORS = (
     {
         "bounded_file",
+        "budget",
         "case",
+        "control_groups",
         "machine",
         "measurement",
         "network",
@@ -22,10 +24,10 @@ FLOORS = (
         "tolerance",
         "whole_file",
     },
-    {"networks", "runtimes", "param_file"},
+    {"model_bin", "networks", "param_file", "runtimes"},
     {"catalog", "conversion", "graph", "probe"},
     {"accounting", "baselines", "run"},
-    {"anatomy", "forecast", "gate", "history", "reliability", "reports"},
+    {"advice", "anatomy", "forecast", "gate", "history", "reliability", "reports"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
