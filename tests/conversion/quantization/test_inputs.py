@@ -169,6 +169,26 @@ def test_without_pillow_a_png_tells_what_to_do(tmp_path: Path, monkeypatch: pyte
         data_folder.read(tmp_path / "a.png", PICTURE.shape)
 
 
+def test_a_png_is_read_as_a_portable_image_of_the_same_pixels(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
+    pixels = np.random.default_rng(1).integers(0, 256, (16, 24, 3), np.uint8)
+    image.fromarray(pixels).save(tmp_path / "a.png")
+    (tmp_path / "a.ppm").write_bytes(b"P6\n24 16\n255\n" + pixels.tobytes())
+
+    png, ppm = (data_folder.read(tmp_path / name, PICTURE.shape) for name in ("a.png", "a.ppm"))
+
+    assert png.tolist() == ppm.tolist()
+
+
+def test_a_png_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="the extra `images` is not installed")
+    image.new("RGB", (24, 16), "teal").save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+
+    with pytest.raises(QuantizationError, match=r"a\.png: cannot be read as an image"):
+        data_folder.read(tmp_path / "a.png", PICTURE.shape)
+
+
 def test_an_image_fits_no_vector(tmp_path: Path) -> None:
     with pytest.raises(QuantizationError, match=r"a\.ppm: an image fits no input of the shape \[7\]"):
         data_folder.read(tmp_path / "a.ppm", (7,))
