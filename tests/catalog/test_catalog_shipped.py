@@ -38,6 +38,13 @@ def test_a_network_of_ones_own_is_part_of_the_article_by_default(tmp_path: Path)
     assert len(load(path, SHIPPED.parent).cases("article")) == 80
 
 
+def test_there_is_room_for_many_networks_of_ones_own(tmp_path: Path) -> None:
+    mine = "".join(f"  mine_{seed}: {{topology: mobilenet_v2, seed: {seed}}}\n" for seed in range(80))
+    path = tmp_path / "models.yaml"
+    path.write_text(SHIPPED.read_text().replace("\nnetworks:\n", f"\nnetworks:\n{mine}"))
+    assert len(load(path, SHIPPED.parent).networks) == len(TOPOLOGIES) + 1 + 80
+
+
 def test_quick_is_light_and_heavy_of_five_networks_all_of_mobilenet_v2_and_some_precisions(
     shipped: Catalog,
 ) -> None:

@@ -105,6 +105,17 @@ def test_deployed_splits_nothing_and_shows_its_span() -> None:
     assert told["deployed"] == "98.00 MiB to 99.00 MiB"
 
 
+def test_noisy_figures_alone_tell_of_no_two_cases_that_they_are_the_same() -> None:
+    measured = {case: of(case, 1, 1, deployed=49 * MIB) for case in GRID[:2]}
+    noisy = {
+        name: replace(case, readings={Gauge.DEPLOYED: case.readings[Gauge.DEPLOYED]})
+        for name, case in measured.items()
+    }
+
+    assert len(titles(run(measured))) == 1
+    assert len(titles(run(noisy))) == 2
+
+
 def test_cases_that_end_otherwise_stay_apart() -> None:
     crash, hang = Outcome(OutcomeKind.CRASHED, "SIGSEGV"), Outcome(OutcomeKind.TIMED_OUT)
     ends = {"light": crash, "heavy": crash, "brisk": hang}

@@ -30,7 +30,7 @@ _OPERATORS_OF_K = ("and", "or", "not")
 
 _MOST_CHOICES, _MOST_LABELS = 64, 512
 # What covers so many pairs is found in a second or two.
-_MOST_CASES, _MOST_PAIRS = 100_000, 4_000
+_MOST_CASES, _MOST_PAIRS = 400_000, 4_000
 # With what a record's name ends in, a file's name has up to 255.
 _MOST_ID_CHARACTERS = 200
 # As for any other network's name.

@@ -81,11 +81,14 @@ def _agreement(verdict: Verdict, measurement: Measurement | None) -> Hashable:
         for phase in readings[gauge].phases
         for metric in JUDGED[gauge]
     )
+    # With noisy figures alone nothing tells that two cases are the same.
+    alone = "" if figures or not any(reading.outcome.ok for reading in readings.values()) else verdict.case
     changes = (*verdict.changes, *verdict.peaks)
     compared = tuple(change for change in changes if change.gauge in _COMPARED)
     moved = frozenset(change.gauge for change in verdict.changes)
     ends = tuple((gauge, reading.outcome) for gauge, reading in readings.items())
-    return verdict.kind, verdict.reason, verdict.against, verdict.overruns, figures, compared, moved, ends
+    told = (verdict.kind, verdict.reason, verdict.against, verdict.overruns)
+    return *told, figures, alone, compared, moved, ends
 
 
 def _title(product: Product, among: Sequence[_Parts], axes: Sequence[Axis]) -> str:

@@ -15,6 +15,7 @@ from ncnn_peakmem.reports.row import Row, report_rows
 from ncnn_peakmem.reports.run_report import RunReport
 
 _MOST_STALE_NAMED = 10
+_MOST_OVERRUNS = 20
 
 
 class Style(StrEnum):
@@ -83,6 +84,8 @@ def _over_budget(report: RunReport) -> Iterator[Line]:
         for group in groups
         for found in group.verdicts[0].overruns
     ]
+    if len(told) > _MOST_OVERRUNS:
+        told[_MOST_OVERRUNS:] = [Line(f"and {len(told) - _MOST_OVERRUNS} figures more", Style.BAD)]
     return _paragraph([Line("over budget:", Style.BAD), *told] if told else [])
 
 
