@@ -63,9 +63,9 @@ def test_all_precisions_are_made_and_one_failure_stops_no_other(project: Path, n
     fp32, fp16, int8, *_ = rows
     assert fp32["bin_bytes"] == (project / "small.bin").stat().st_size
     assert fp32["bin_bytes"] > fp16["bin_bytes"] > int8["bin_bytes"]
-    assert "cosines" not in fp32
-    assert fp16["cosines"]["output"] > 0.99999
-    assert 0.9 < int8["cosines"]["output"] < fp16["cosines"]["output"]
+    assert "likenesses" not in fp32
+    assert fp16["likenesses"][0]["cosine"] > 0.99999
+    assert 0.9 < int8["likenesses"][0]["cosine"] < fp16["likenesses"][0]["cosine"]
     assert int8["quantized"] == int8["quantizable"] > 0
     assert "quantized" not in fp16
 
@@ -85,9 +85,19 @@ def test_the_table_has_a_row_for_each(project: Path, ncnn_peakmem: Program) -> N
 
     assert done.returncode == 0, done.stderr
     head, fp16, fp32 = done.stdout.splitlines()
-    assert head.split() == ["network", "precision", ".param", ".bin", "int8", "layers", "cosine"]
+    assert head.split() == [
+        "network",
+        "precision",
+        ".param",
+        ".bin",
+        "int8",
+        "layers",
+        "cosine",
+        "worst",
+        "centred",
+    ]
     assert fp16.split()[:2] == ["small", "fp16"]
-    assert fp16.split()[-1] == "1.00000"
+    assert fp16.split()[-3:] == ["1.00000"] * 3
     assert fp32.split()[:2] == ["small", "fp32"]
 
 

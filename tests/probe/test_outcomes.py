@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ncnn_peakmem.probe import (
     heap_gauge,
     process_status,
 )
+from ncnn_peakmem.probe.ending import Ending
 from ncnn_peakmem.probe.heap_trace import stretches
 from tests.probe.conftest import NET, Measure, fake
 
@@ -136,3 +138,17 @@ def test_sigkill_is_told_by_the_kernels_own_count(
     outcome = measure(Gauge.PAGES, runtime=fake(tmp_path, body)).outcome
 
     assert (outcome.kind, outcome.cause) == (kind, cause)
+
+
+def test_dying_of_a_layer_that_it_does_not_have_is_unsupported() -> None:
+    """Older releases print it, go on without the layer, and crash before they can return an error."""
+    ending = Ending(Phase.LOAD_PARAM, b"layer RotaryEmbed not exists or registered\n")
+
+    outcome = ending.death("load_param", -signal.SIGSEGV, starved=False)
+
+    assert outcome.kind is OutcomeKind.UNSUPPORTED
+    assert outcome.cause == "this ncnn has no layer RotaryEmbed, and dies of it: SIGSEGV in load_param"
+    later = dataclasses.replace(ending, phase=Phase.LOAD_MODEL).death(
+        "load_model", -signal.SIGSEGV, starved=False
+    )
+    assert later.kind is OutcomeKind.CRASHED

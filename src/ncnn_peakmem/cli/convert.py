@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +30,7 @@ from ncnn_peakmem.cli.arguments import (
 )
 from ncnn_peakmem.cli.display import show
 from ncnn_peakmem.conversion import Cache, ConversionError, quantization_report
-from ncnn_peakmem.conversion.comparison import compare
+from ncnn_peakmem.conversion.comparison import Likeness, compare
 from ncnn_peakmem.network import ModelFiles, Network
 from ncnn_peakmem.reports import conversion as report
 from ncnn_peakmem.reports.conversion import Converted
@@ -66,7 +68,8 @@ def convert(
     """Make the ncnn files of each NETWORK of models.yaml (of all, without a name) at each precision.
 
     They are kept in the cache, where measuring finds them. The cosine tells how near the outputs come to
-    those of fp32, on inputs that no calibration has seen; of several outputs it is the smallest.
+    those of fp32, on inputs that no calibration has seen: the mean over the inputs, then the worst of them,
+    then the mean for their differences from the mean output. Of several outputs it is the smallest.
 
     Matrix products (Gemm) become int8 where the ncnn that --ncnn names can read them.
 
@@ -124,7 +127,7 @@ class _Desk:
             bin_bytes=model.bin.stat().st_size if model.bin else 0,
             quantized=len(done.quantized) if done else None,
             quantizable=len(done.quantized) + len(done.left) if done else None,
-            cosines={} if precision is network.precision else self._cosines(network, model),
+            likenesses=() if precision is network.precision else self._likenesses(network, model),
         )
 
     def _files(self, network: Network, precision: Precision) -> ModelFiles:
@@ -132,10 +135,9 @@ class _Desk:
             network, self.cache, self.progress, precision=precision, release=self.release
         )
 
-    def _cosines(self, network: Network, model: ModelFiles) -> dict[str, float]:
+    def _likenesses(self, network: Network, model: ModelFiles) -> tuple[Likeness, ...]:
         fp32 = self._files(network, Precision.FP32)
-        found = compare(network.name, fp32, model, self.cache, self.progress)
-        return {likeness.output: likeness.cosine for likeness in found}
+        return compare(network.name, fp32, model, self.cache, self.progress)
 
 
 def _copy(model: ModelFiles, stem: Path) -> None:
@@ -144,8 +146,12 @@ def _copy(model: ModelFiles, stem: Path) -> None:
         if file is None:
             continue
         place = stem.with_name(f"{stem.name}{file.suffix}")
+        draft = place.with_name(f".{place.name}.{os.getpid()}")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place)
+            shutil.copyfile(file, draft)
+            draft.replace(place)
         except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
             raise CouldNotMeasure(str(whole_file.not_written(place, error))) from error

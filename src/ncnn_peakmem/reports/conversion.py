@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ncnn_peakmem.case import Precision
+from ncnn_peakmem.conversion.comparison import Likeness
 from ncnn_peakmem.reports import quantity
 
 
@@ -18,8 +19,8 @@ from ncnn_peakmem.reports import quantity
 class Converted:
     """A network's files at one precision, or in `failure` why there are none.
 
-    `quantized` of `quantizable` layers are int8, None where the files are not. `cosines` are those against
-    fp32 by output, and empty for the network's own files.
+    `quantized` of `quantizable` layers are int8, None where the files are not. `likenesses` tell of each
+    output how near it comes to that of fp32, and are empty for the network's own files.
     """
 
     network: str
@@ -28,13 +29,23 @@ class Converted:
     bin_bytes: int = 0
     quantized: int | None = None
     quantizable: int | None = None
-    cosines: Mapping[str, float] = field(default_factory=dict)
+    likenesses: tuple[Likeness, ...] = ()
     failure: str = ""
 
     @property
     def cosine(self) -> float | None:
-        """The smallest over the outputs."""
-        return min(self.cosines.values(), default=None)
+        """The mean over the inputs, of the output where it is smallest."""
+        return min((found.cosine for found in self.likenesses), default=None)
+
+    @property
+    def worst(self) -> float | None:
+        """The smallest over all inputs and outputs."""
+        return min((found.worst for found in self.likenesses), default=None)
+
+    @property
+    def centred(self) -> float | None:
+        """As `cosine`, of the differences from the mean output; None where no output has any."""
+        return min((found.centred for found in self.likenesses if found.centred is not None), default=None)
 
 
 def render(rows: Sequence[Converted]) -> Table:
@@ -42,16 +53,16 @@ def render(rows: Sequence[Converted]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("network", "precision"):
         table.add_column(name, no_wrap=True)
-    for name in (".param", ".bin", "int8 layers", "cosine"):
+    for name in (".param", ".bin", "int8 layers", "cosine", "worst", "centred"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(row.network, row.precision, *_cells(row))
     return table
 
 
-def document(rows: Sequence[Converted]) -> list[dict[str, Any]]:
-    """The same for programs."""
-    return [_entry(row) for row in rows]
+def document(rows: Sequence[Converted]) -> Any:
+    """The same for programs; `parse` reads its JSON."""
+    return _ROWS.dump_python(tuple(rows), mode="json", exclude_defaults=True)
 
 
 def parse(text: str | bytes) -> tuple[Converted, ...]:
@@ -61,20 +72,10 @@ def parse(text: str | bytes) -> tuple[Converted, ...]:
 
 def _cells(row: Converted) -> tuple[str | Text, ...]:
     if row.failure:
-        return "", "", "", Text("failed", style="red")
+        return "", "", "", Text("failed", style="red"), "", ""
     layers = "" if row.quantized is None else f"{row.quantized} of {row.quantizable}"
-    cosine = "" if row.cosine is None else f"{row.cosine:.5f}"
-    return quantity.size(row.param_bytes), quantity.size(row.bin_bytes), layers, cosine
-
-
-def _entry(row: Converted) -> dict[str, Any]:
-    told: dict[str, Any] = {"network": row.network, "precision": row.precision.value}
-    if row.failure:
-        return {**told, "failure": row.failure}
-    told |= {"param_bytes": row.param_bytes, "bin_bytes": row.bin_bytes}
-    if row.quantized is not None:
-        told |= {"quantized": row.quantized, "quantizable": row.quantizable}
-    return {**told, "cosines": dict(row.cosines)} if row.cosines else told
+    cosines = ("" if cosine is None else f"{cosine:.5f}" for cosine in (row.cosine, row.worst, row.centred))
+    return quantity.size(row.param_bytes), quantity.size(row.bin_bytes), layers, *cosines
 
 
 _ROWS = TypeAdapter(tuple[Converted, ...])
