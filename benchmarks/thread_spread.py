@@ -26,7 +26,7 @@ from ncnn_peakmem import catalog, runtimes
 from ncnn_peakmem.case import Case
 from ncnn_peakmem.catalog import Catalog
 from ncnn_peakmem.conversion import Cache, convert
-from ncnn_peakmem.measurement import JUDGED, Gauge, Metric, Phase, Reading
+from ncnn_peakmem.measurement import JUDGED, JUDGED_PHASES, Gauge, Metric, Phase, Reading
 from ncnn_peakmem.network import Loops
 from ncnn_peakmem.probe import Conditions, Job, controls, probe, process_status
 from ncnn_peakmem.reliability.campaign.load import hogs as running_hogs
@@ -34,7 +34,6 @@ from ncnn_peakmem.reports import quantity
 
 _TUNABLES = "GLIBC_TUNABLES"
 _GAUGES = tuple(gauge.value for gauge in Gauge)
-_PHASES = tuple(phase for phase in Phase if phase is not Phase.IMPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Cell:
 
     def spread(self, metric: Metric) -> tuple[int, Phase, int]:
         """The largest distance of two net figures in bytes, its phase, and how many values there were."""
-        return max((self._spread(metric, phase) for phase in _PHASES), key=lambda found: found[0])
+        return max((self._spread(metric, phase) for phase in JUDGED_PHASES), key=lambda found: found[0])
 
     def _spread(self, metric: Metric, phase: Phase) -> tuple[int, Phase, int]:
         values = [value for reading in self.readings if (value := reading.net(phase, metric)) is not None]
@@ -128,7 +127,7 @@ def main(
     with suppress(KeyboardInterrupt), running_hogs(hogs) as load:
         for cell in (cell for _ in range(probes) for cell in cells):
             job = Job(runtime, files[cell.case.network], cell.case.flags, cell.case.threads)
-            conditions = Conditions(cpu=min(os.sched_getaffinity(0)))
+            conditions = Conditions.pinned()
             with _varied(_VARIATIONS[cell.variation], cell.case.threads):
                 start = time.perf_counter()
                 cell.readings.append(probe(cell.gauge, job, rest, conditions))

@@ -39,7 +39,7 @@ def memory() -> Iterator[Figure]:
             runtime=runtimes.installed(),
             machine=machine.detect(),
             gauges=frozenset({Gauge.HEAP, Gauge.PAGES}),
-            conditions=Conditions(cpu=min(os.sched_getaffinity(0))),
+            conditions=Conditions.pinned(),
             cache=Cache(folder / "cache"),
         )
         resident, blocks = [], []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -95,7 +94,7 @@ def against_heaptrack(rounds: int) -> Iterator[Figure]:
 
 
 def _conditions() -> Conditions:
-    return Conditions(cpu=min(os.sched_getaffinity(0)))
+    return Conditions.pinned()
 
 
 def _job(network: str) -> tuple[Job, int]:

@@ -69,7 +69,7 @@ def profile(name: str) -> Iterator[Figure]:
     known, cache = catalog.load(_MODELS), Cache()
     cases = {case.id: case for case in known.cases(name)}
     models = {case.network: convert(known.networks[case.network], cache) for case in cases.values()}
-    conditions = Conditions(known.step_timeout_seconds, cpu=min(os.sched_getaffinity(0)))
+    conditions = Conditions.pinned(known.step_timeout_seconds)
     scripts = _Scripts(runtimes.installed(), cases, models, conditions)
     with tempfile.TemporaryDirectory() as folder:
         gauges = f"--peakmem-gauges={Gauge.HEAP},{Gauge.PAGES}"

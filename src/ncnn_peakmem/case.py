@@ -23,6 +23,11 @@ class Precision(StrEnum):
     INT8 = "int8"
 
 
+def network_of(case_id: str) -> str:
+    """The network that a case's id begins with."""
+    return case_id.partition("-")[0]
+
+
 def threads_of(case_id: str) -> int:
     """The threads that a case's id ends with; 1 where it does not end as an id does."""
     count = re.search(r"-t(\d{1,9})$", case_id, re.ASCII)

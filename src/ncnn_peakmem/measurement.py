@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pydantic import TypeAdapter
@@ -64,6 +64,10 @@ JUDGED: Mapping[Gauge, tuple[Metric, ...]] = {
     Gauge.DEPLOYED: (Metric.VM_PEAK, Metric.VM_HWM),
 }
 """The metrics of each gauge that verdicts rest on, the headline first."""
+
+# The floor: what the runtime alone costs is no case's doing, and has a test of its own.
+JUDGED_PHASES = tuple(phase for phase in Phase if phase is not Phase.IMPORT)
+"""The phases that verdicts rest on: all that a network can grow in."""
 
 
 class OutcomeKind(StrEnum):
@@ -212,6 +216,15 @@ class MeasurementSet:
     ncnn: str
     machine: MachineClass
     cases: Mapping[str, Measurement] = field(default_factory=dict)
+
+    def only(self, cases: Collection[str] | None, gauges: Collection[Gauge]) -> MeasurementSet:
+        """What those cases (None: all) read with those gauges; those that read nothing are left out."""
+        found = {
+            case: replace(one, readings={g: r for g, r in one.readings.items() if g in gauges})
+            for case, one in self.cases.items()
+            if cases is None or case in cases
+        }
+        return replace(self, cases={case: one for case, one in found.items() if one.readings})
 
 
 _MEASUREMENT: TypeAdapter[Measurement] = TypeAdapter(Measurement)

@@ -42,6 +42,15 @@ def test_what_cannot_be_forecast_is_not_refused(small_model: ModelFiles) -> None
     assert admission(runtimes.installed(), CASE, small_model, LOOPS) == ""
 
 
+def test_what_light_mode_cannot_run_is_not_refused(small_model: ModelFiles) -> None:
+    small_model.param.write_text(
+        "7767517\n3 3\nInput data 0 1 data\nReLU a 1 1 data x\nBinaryOp b 2 1 data x output\n"
+    )
+    admission = Admission(machine.detect(), limit_bytes=1)
+
+    assert admission(runtimes.installed(), CASE, small_model, LOOPS) == ""
+
+
 def test_a_refused_case_is_out_of_memory_and_no_child_is_run(small_param: Path, tmp_path: Path) -> None:
     here = machine.detect()
     run = Run(

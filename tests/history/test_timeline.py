@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from ncnn_peakmem.history import FIGURES, PEAKS, Figure, History, network_of
+from ncnn_peakmem.case import network_of
+from ncnn_peakmem.history import FIGURES, PEAKS, Figure, History
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import (
     Gauge,

@@ -76,7 +76,7 @@ def test_controls_that_cannot_be_had_are_caveats(measure: Measure, monkeypatch: 
     monkeypatch.setattr(controls, "before_exec", lambda *_: lambda: None)
     monkeypatch.setattr(process_gauge, "reset_vm_hwm", lambda _: False)
 
-    reading = measure(Gauge.PAGES, conditions=Conditions(cpu=min(os.sched_getaffinity(0))))
+    reading = measure(Gauge.PAGES, conditions=Conditions.pinned())
 
     assert reading.outcome.ok
     assert set(reading.caveats) == {

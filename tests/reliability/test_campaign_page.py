@@ -8,9 +8,17 @@ import pytest
 
 from ncnn_peakmem import catalog
 from ncnn_peakmem.baselines import judge
-from ncnn_peakmem.measurement import Gauge, Measurement, Outcome, OutcomeKind, Phase, Reading
+from ncnn_peakmem.measurement import (
+    JUDGED_PHASES,
+    Gauge,
+    Measurement,
+    Outcome,
+    OutcomeKind,
+    Phase,
+    Reading,
+)
 from ncnn_peakmem.reliability.campaign import Anchor, DataFile, Part, Record, Tally, Trial
-from ncnn_peakmem.reliability.campaign.plan import PHASES, SIZES
+from ncnn_peakmem.reliability.campaign.plan import SIZES
 from ncnn_peakmem.reports.campaign import render
 
 ROOT = Path(__file__).parents[2]
@@ -36,11 +44,11 @@ def test_a_thousand_identical_probes_raised_no_false_alarm(tally: Tally) -> None
 
 def test_half_of_them_on_a_busy_machine_over_all_networks_gauges_and_threads(tally: Tally) -> None:
     trials = [trial for trial in tally.record.trials if trial.part is Part.IDENTICAL]
-    known = catalog.load(ROOT / "models.yaml")
+    article = catalog.load(ROOT / "models.yaml").cases("article")
     for loaded in (False, True):
         half = [trial for trial in trials if trial.loaded is loaded]
         assert len(half) == len(trials) // 2
-        assert {trial.case.partition("-")[0] for trial in half} == set(known.networks)
+        assert {trial.case.partition("-")[0] for trial in half} == {case.network for case in article}
         assert {trial.gauge for trial in half} == set(Gauge)
         assert {tally.record.anchors[trial.subject].threads for trial in half} >= {1, 2}
 
@@ -60,7 +68,7 @@ def test_growth_of_every_size_was_injected_in_every_phase(tally: Tally, gauge: G
     cases = {case for case, _, _ in asked}
 
     assert len({case.partition("-")[0] for case in cases}) >= 3
-    assert asked == {(case, phase, held) for case in cases for phase in PHASES for held in SIZES}
+    assert asked == {(case, phase, held) for case in cases for phase in JUDGED_PHASES for held in SIZES}
 
 
 def test_stated_resolutions_are_what_the_manual_promises(tally: Tally) -> None:

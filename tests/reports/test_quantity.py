@@ -50,3 +50,23 @@ def test_percentages_never_hide_a_change(value: float | None, text: str) -> None
 
 def test_nouns_are_counted() -> None:
     assert [quantity.counted(count, "case") for count in (0, 1, 2)] == ["0 cases", "1 case", "2 cases"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ([4 << 20, 4 << 20], "+4.00 MiB"),
+        ([5 << 20, 4 << 20], "+4.00 to +5.00 MiB"),
+        ([512, 4 << 20], "+512 B to +4.00 MiB"),
+    ],
+)
+def test_differences_that_are_not_all_the_same_are_a_range(counts: list[int], text: str) -> None:
+    assert quantity.differences(counts) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [([3.8, None, 3.6], "+3.6 to +3.8 %"), ([19.9], "+19.9 %"), ([None], "from 0"), ([], "from 0")],
+)
+def test_percents_leave_out_what_grew_from_nothing(values: list[float | None], text: str) -> None:
+    assert quantity.percents(values) == text

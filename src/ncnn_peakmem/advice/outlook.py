@@ -15,7 +15,13 @@ from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.network import Loops, ModelFiles
 from ncnn_peakmem.runtimes import Runtime
 
-_HOPELESS = (ConversionError, GraphError, param_file.ParamFileError, forecast.LearnedError)
+_HOPELESS = (
+    ConversionError,
+    GraphError,
+    param_file.ParamFileError,
+    forecast.LearnedError,
+    forecast.NotForecast,
+)
 
 
 def foretelling(

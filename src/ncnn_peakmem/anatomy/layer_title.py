@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ncnn_peakmem.graph.shapes.window import Window, pooling_windows, windows
 from ncnn_peakmem.param_file import Layer
 
 _CONVOLUTIONS = {
@@ -32,27 +33,25 @@ def _title(layer: Layer) -> str:
         kind = _POOLS[layer.integer(0) == 1]
         if layer.integer(4):
             return f"global {kind}"
-        return f"{'adaptive ' if layer.integer(7) else ''}{kind}{_window(layer, 12)}"
+        return f"{'adaptive ' if layer.integer(7) else ''}{kind}{_window(*pooling_windows(layer))}"
     return layer.type
 
 
 def _convolution(layer: Layer) -> str:
     name, made, groups = _CONVOLUTIONS[layer.type], layer.integer(0), layer.integer(7, 1)
-    width = layer.integer(1)
-    kernel = width * layer.integer(11, width)
+    height, width = windows(layer)
+    kernel = height.kernel * width.kernel
     read = layer.integer(6) * groups // (made * kernel) if made and kernel else 0
     if groups > 1 and groups == read == made:
-        return f"dw{name}{_window(layer, 13)} {made}"
+        return f"dw{name}{_window(height, width)} {made}"
     grouped = f" g{groups}" if groups > 1 else ""
-    return f"{name}{_window(layer, 13)}{grouped} {read}->{made}"
+    return f"{name}{_window(height, width)}{grouped} {read}->{made}"
 
 
-def _window(layer: Layer, stride_height: int) -> str:
-    """The kernel, and the stride where it is not 1. ncnn's height is the width unless it is given."""
-    kernel, stride = layer.integer(1), layer.integer(3 if stride_height == 13 else 2, 1)
-    height = layer.integer(11, kernel)
-    if not kernel:
+def _window(height: Window, width: Window) -> str:
+    """The kernel, and the stride where it is not 1."""
+    if not width.kernel:
         return ""
-    strides = {stride, layer.integer(stride_height, stride)}
+    strides = {height.stride, width.stride}
     told = "" if strides == {1} else " s" + "x".join(map(str, sorted(strides, reverse=True)))
-    return f" {height}x{kernel}{told}"
+    return f" {height.kernel}x{width.kernel}{told}"

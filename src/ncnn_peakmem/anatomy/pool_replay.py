@@ -30,7 +30,7 @@ def replay(stretches: Sequence[Stretch], skip: Callable[[Asked], bool] = lambda 
     for number, stretch in enumerate(stretches):
         for index, event in enumerate(stretch.events):
             match event:
-                case Taken(address, size) if not _is_for_pool(stretch, index):
+                case Taken(address, size) if not stretch.is_for_pool(index):
                     unpooled[address] = size
                     held += size
                 case Freed(address):
@@ -45,11 +45,3 @@ def replay(stretches: Sequence[Stretch], skip: Callable[[Asked], bool] = lambda 
             if total > best.peak:
                 best = Replay(total, grown)
     return best
-
-
-def _is_for_pool(stretch: Stretch, index: int) -> bool:
-    """Whether a pool took the block that was just taken: then the request follows at once."""
-    match stretch.events[index : index + 2]:
-        case (Taken(taken), Asked(address=asked)):
-            return taken == asked
-    return False

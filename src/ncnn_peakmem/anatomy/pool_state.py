@@ -10,7 +10,7 @@ from ncnn_peakmem.probe.layer_events import Asked, Freed, GivenBack, Pool, Stret
 
 
 @dataclass(frozen=True, slots=True)
-class PoolBlock:
+class HeldBlock:
     """A block of a pool: for which layer it was taken, for how many bytes, and who has it now, if anybody."""
 
     pool: Pool
@@ -32,14 +32,14 @@ class _Held:
     now: Asked | None = None
 
 
-def pool_blocks(stretches: Sequence[Stretch], place: Place) -> Mapping[Place, PoolBlock]:
+def pool_blocks(stretches: Sequence[Stretch], place: Place) -> Mapping[Place, HeldBlock]:
     """The pools' blocks by where they were taken, once the event at `place` has happened.
 
     Where that event takes a block for a pool, what is then asked of the block is part of it.
     """
     held = _held(stretches, place)
     return {
-        block.taken: PoolBlock(
+        block.taken: HeldBlock(
             pool=block.first.pool,
             taken_for=block.first.layer,
             fits=block.first.size,
@@ -75,7 +75,4 @@ def _held(stretches: Sequence[Stretch], place: Place) -> dict[int, _Held]:
 def _with_its_request(stretches: Sequence[Stretch], place: Place) -> Place:
     """The place, or the one after it where that is the request for which the block there was taken."""
     number, index = place
-    match stretches[number].events[max(index, 0) : index + 2]:
-        case (Taken(taken), Asked(address=asked)) if taken == asked:
-            return number, index + 1
-    return place
+    return (number, index + 1) if stretches[number].is_for_pool(index) else place

@@ -9,7 +9,7 @@ from ncnn_peakmem.anatomy.heap_block import HeapBlock
 from ncnn_peakmem.anatomy.loading import Role
 from ncnn_peakmem.anatomy.paired_runs import PairedRuns
 from ncnn_peakmem.anatomy.part import Kind
-from ncnn_peakmem.anatomy.pool_state import PoolBlock, pool_blocks
+from ncnn_peakmem.anatomy.pool_state import HeldBlock, pool_blocks
 from ncnn_peakmem.probe.layer_events import Pool
 
 OUTPUT_COPY = "output copy"
@@ -99,7 +99,7 @@ class Shares:
         return Share(self._runs.layer_at(like.taken), kind, block.size, _UNPOOLED)
 
 
-def _of_pool(block: HeapBlock, pooled: PoolBlock) -> Iterator[Share]:
+def _of_pool(block: HeapBlock, pooled: HeldBlock) -> Iterator[Share]:
     if pooled.user is not None:
         yield Share(pooled.user, _USED[pooled.pool], block.size - pooled.idle)
         yield Share(pooled.taken_for, Kind.IDLE_POOL, pooled.idle)

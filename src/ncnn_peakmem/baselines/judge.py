@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ncnn_peakmem.baselines.verdict import Change, Verdict, VerdictKind, in_words
 from ncnn_peakmem.measurement import (
     JUDGED,
+    JUDGED_PHASES,
     NO_MODEL,
     Gauge,
     Measurement,
@@ -29,9 +30,6 @@ _HARM = (
     OutcomeKind.OUT_OF_MEMORY,
     OutcomeKind.CRASHED,
 )
-
-# The floor: what the runtime alone costs is no case's doing, and has a test of its own.
-_PHASES = tuple(phase for phase in Phase if phase is not Phase.IMPORT)
 
 
 def judge(
@@ -115,7 +113,7 @@ def _compared(gauge: Gauge, measured: Reading, baseline: Reading, tolerance: Tol
 
 
 def _figures(gauge: Gauge) -> Iterator[tuple[Phase, Metric]]:
-    return ((phase, metric) for phase in _PHASES for metric in JUDGED[gauge])
+    return ((phase, metric) for phase in JUDGED_PHASES for metric in JUDGED[gauge])
 
 
 def _weigh(changes: tuple[Change, ...]) -> VerdictKind:

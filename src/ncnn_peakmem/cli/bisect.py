@@ -34,7 +34,7 @@ from ncnn_peakmem.cli.size import SizeParameter
 from ncnn_peakmem.conversion import Cache, ConversionError
 from ncnn_peakmem.history.bisection import Bisection, NoChangeBetween, Sample
 from ncnn_peakmem.history.bisection import bisect as bisect_releases
-from ncnn_peakmem.measurement import JUDGED, Gauge, Metric, Phase
+from ncnn_peakmem.measurement import JUDGED, JUDGED_PHASES, Gauge, Metric, Phase
 from ncnn_peakmem.reports.bisection import document, judged, probe_line, verdict_lines
 from ncnn_peakmem.reports.quantity import difference, size
 from ncnn_peakmem.runtimes import RuntimeNotFound
@@ -69,7 +69,7 @@ class _Threshold(click.ParamType[Tolerance]):
 )
 @click.option(
     "--phase",
-    type=click.Choice([phase for phase in Phase if phase is not Phase.IMPORT], case_sensitive=False),
+    type=click.Choice(JUDGED_PHASES, case_sensitive=False),
     help="The figure of one phase  [default: the largest of all].",
 )
 @click.option(

@@ -171,9 +171,8 @@ def _plan(
 
 def _campaign(plan: Plan, data: DataFile, known: Catalog, cache: Cache, progress: _Progress) -> Campaign:
     runtime = runtimes.installed()
-    cpus = os.sched_getaffinity(0)
-    setting = Setting(runtime.version, machine.detect(), len(cpus), LOOPS, _kernel())
-    conditions = Conditions(known.step_timeout_seconds, cpu=min(cpus))
+    setting = Setting(runtime.version, machine.detect(), len(os.sched_getaffinity(0)), LOOPS, _kernel())
+    conditions = Conditions.pinned(known.step_timeout_seconds)
     return Campaign(plan, data, setting, known, runtime, conditions, cache, progress)
 
 

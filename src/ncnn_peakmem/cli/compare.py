@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.text import Text
 from ncnn_peakmem import baselines, bounded_file, catalog, machine, runtimes, whole_file
 from ncnn_peakmem.baselines import BaselineError, BaselineStore, VerdictKind
 from ncnn_peakmem.budget import UNLIMITED
-from ncnn_peakmem.case import Case, threads_of
+from ncnn_peakmem.case import Case, network_of, threads_of
 from ncnn_peakmem.catalog import Catalog, CatalogError
 from ncnn_peakmem.cli.arguments import (
     COULD_NOT_MEASURE,
@@ -134,7 +133,7 @@ def _compare_builds(
         # Each may be named in terms of the other, but not both.
         newer = runtimes.resolve(new, cache.root, status.update, note=noted)
         older = runtimes.resolve(old, cache.root, status.update, before=newer.release)
-        conditions = Conditions(known.step_timeout_seconds, cpu=min(os.sched_getaffinity(0)))
+        conditions = Conditions.pinned(known.step_timeout_seconds)
         run = Run(scratch.path, newer, machine.detect(), gauges, conditions, cache, status.update)
         gate = Gate(run, known, BaselineStore(scratch.path / "none"), against=older)
         for number, case in enumerate(cases):
@@ -165,13 +164,13 @@ def _compare_files(
             f"{old.path} is of machine class {there}\nand {new.path} of {here}:\n"
             "their figures differ by the machine. Add --across-machines to compare them all the same."
         )
-    measured, stored = _reduced(new.figures, wanted, gauges), _reduced(old.figures, wanted, gauges)
+    measured, stored = new.figures.only(wanted, gauges), old.figures.only(wanted, gauges)
     comparison = baselines.compare(
         measured,
         stored,
         lambda case: _tolerances(known, case),
         same_build=new.same_build(old),
-        budgets=lambda case: known.budgets.get(case.partition("-")[0], UNLIMITED),
+        budgets=lambda case: known.budgets.get(network_of(case), UNLIMITED),
     )
     if not comparison.verdicts:
         asked = ", ".join(gauge for gauge in Gauge if gauge in gauges)
@@ -193,21 +192,9 @@ def _compare_files(
     )
 
 
-def _reduced(
-    figures: MeasurementSet, wanted: frozenset[str] | None, gauges: frozenset[Gauge]
-) -> MeasurementSet:
-    """Only the cases and gauges that were asked for."""
-    cases = {
-        case: replace(found, readings={g: r for g, r in found.readings.items() if g in gauges})
-        for case, found in figures.cases.items()
-        if wanted is None or case in wanted
-    }
-    return replace(figures, cases={case: found for case, found in cases.items() if found.readings})
-
-
 def _tolerances(known: Catalog, case: str) -> Tolerances:
     """The tolerances of a case; of any other network where models.yaml no longer has this one."""
-    network = case.partition("-")[0]
+    network = network_of(case)
     name = network if network in known.networks else next(iter(known.networks))
     return known.tolerances(name, threads_of(case))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +101,7 @@ class Bench:
         """The figure on a build, or why it cannot be told."""
         case, gauge = self.figure.case, self.figure.gauge
         self.progress(f"measuring {case.id} on ncnn {name}")
-        conditions = Conditions(self.known.step_timeout_seconds, cpu=min(os.sched_getaffinity(0)))
+        conditions = Conditions.pinned(self.known.step_timeout_seconds)
         loops = self.known.networks[case.network].loops
         readings = read_gauges({gauge}, build, case, self.model, loops, conditions)
         return self.figure.sample(name, readings[gauge])

@@ -17,7 +17,7 @@ from ncnn_peakmem.cli.display import show
 from ncnn_peakmem.cli.model import Chosen, case_arguments
 from ncnn_peakmem.cli.size import SizeParameter
 from ncnn_peakmem.conversion import ConversionError
-from ncnn_peakmem.forecast import LearnedError, Library
+from ncnn_peakmem.forecast import LearnedError, Library, NotForecast
 from ncnn_peakmem.forecast.learned import Learned
 from ncnn_peakmem.forecast.learning import NotLearned
 from ncnn_peakmem.forecast.lesson import teach, variants
@@ -81,7 +81,7 @@ def forecast(
         raise click.UsageError("--learn runs the ncnn that --ncnn names: leave --release out")
     library = Library(recipes) if recipes else Library()
     expected = (ConversionError, runtimes.RuntimeNotFound, GraphError, param_file.ParamFileError)
-    failed = (LearnedError, NotLearned, ProbeEnded)
+    failed = (LearnedError, NotForecast, NotLearned, ProbeEnded)
     with (
         Console(stderr=True).status("starting") as status,
         told_as(CouldNotMeasure, *expected, *failed),

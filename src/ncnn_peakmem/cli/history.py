@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ncnn_peakmem import catalog, machine, runtimes, whole_file
 from ncnn_peakmem.baselines import BaselineError, BaselineStore
-from ncnn_peakmem.case import threads_of
+from ncnn_peakmem.case import network_of, threads_of
 from ncnn_peakmem.catalog import CatalogError
 from ncnn_peakmem.cli.arguments import (
     COULD_NOT_MEASURE,
@@ -30,7 +30,7 @@ from ncnn_peakmem.cli.arguments import (
 from ncnn_peakmem.cli.selection import case_option, profile_option, select
 from ncnn_peakmem.cli.sweep_progress import SweepProgress, shown
 from ncnn_peakmem.conversion import Cache
-from ncnn_peakmem.history import History, load_causes, network_of
+from ncnn_peakmem.history import History, load_causes
 from ncnn_peakmem.history.crew import CrewLost
 from ncnn_peakmem.history.progress import Note
 from ncnn_peakmem.history.stored import stored_history, stored_machine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -119,7 +118,7 @@ def _with_network(command: Callable[..., None]) -> Callable[..., None]:
         cache_dir: Path | None,
         **others: Any,
     ) -> None:
-        conditions = Conditions(cpu=min(os.sched_getaffinity(0)))
+        conditions = Conditions.pinned()
         if Path(network).suffix in {".onnx", ".param"}:
             found = _from_file(Path(network), weights)
         else:

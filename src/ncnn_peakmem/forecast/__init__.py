@@ -7,7 +7,7 @@ from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.engine import forecast
 from ncnn_peakmem.forecast.learned import Learned, LearnedError
 from ncnn_peakmem.forecast.library import Library
-from ncnn_peakmem.forecast.prediction import Basis, Forecast
+from ncnn_peakmem.forecast.prediction import Basis, Forecast, NotForecast
 from ncnn_peakmem.forecast.room import Room, admits, room
 from ncnn_peakmem.forecast.setting import Setting
 from ncnn_peakmem.graph.graph import build
@@ -19,6 +19,7 @@ __all__ = [
     "Learned",
     "LearnedError",
     "Library",
+    "NotForecast",
     "Room",
     "Setting",
     "admits",
@@ -30,8 +31,9 @@ __all__ = [
 def predict(model: ModelFiles, setting: Setting, loops: Loops, library: Library | None = None) -> Forecast:
     """The heap of a model, told from its `.param` alone.
 
-    `param_file.ParamFileError` where that is no network, `anatomy.GraphError` where its shapes cannot be
-    told, `LearnedError` where a file of recipes cannot be used.
+    `param_file.ParamFileError` where that is no network, `graph.GraphError` where its shapes cannot be told,
+    `NotForecast` where light mode cannot run it or a forecast would take too long, `LearnedError` where a
+    file of recipes cannot be used.
     """
     network = param_file.read(model.param)
     graph = build(network, model.inputs, model.outputs)

@@ -15,8 +15,8 @@ from ncnn_peakmem.forecast import computed, layout
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.loaded import Loading
 from ncnn_peakmem.forecast.plan import AskFor, GiveBack, Step, plan
-from ncnn_peakmem.forecast.prediction import Basis, Forecast
-from ncnn_peakmem.graph.graph import Graph, GraphError
+from ncnn_peakmem.forecast.prediction import Basis, Forecast, NotForecast
+from ncnn_peakmem.graph.graph import Graph
 from ncnn_peakmem.measurement import Metric, Phase
 from ncnn_peakmem.network import Loops
 from ncnn_peakmem.probe.layer_events import Pool
@@ -39,7 +39,8 @@ def forecast(
 ) -> Forecast:
     """The heap of `network`, of which `graph` runs, from loading it to the end of its inferences.
 
-    GraphError where it has more layers, or runs for more loops, than can be gone through in reasonable time.
+    NotForecast where light mode cannot run it, and where it has more layers, or runs for more loops, than can
+    be gone through in reasonable time.
     """
     loading = Loading(network, cookbook)
     inference = plan(network, graph, cookbook)
@@ -177,7 +178,7 @@ class _Run:
     def _take_on(self, work: int) -> None:
         self._work += work
         if self._work > _MOST_WORK:
-            raise GraphError("a forecast of all its layers and loops would take too long")
+            raise NotForecast("a forecast of all its layers and loops would take too long")
 
     def _look(self, held: int, loop: int, layer: int | None, shares: list[_Share]) -> None:
         if held > self._highest:

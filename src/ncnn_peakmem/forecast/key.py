@@ -9,10 +9,9 @@ from ncnn_peakmem.forecast.setting import Setting
 from ncnn_peakmem.graph import weights
 from ncnn_peakmem.graph.graph import Makes, Node
 from ncnn_peakmem.graph.shapes import written
-from ncnn_peakmem.graph.shapes.window import Window, windows
+from ncnn_peakmem.graph.shapes.window import SLIDING, Window, windows
 from ncnn_peakmem.param_file import Layer
 
-_SLIDING = frozenset({"Convolution", "ConvolutionDepthWise"})
 # What tells of weights, which shapes tell as well, or of an activation, which takes nothing.
 _BESIDE = {"InnerProduct": {1, 2, 9}, "BatchNorm": {0}, "Split": {0}}
 _HALVED = frozenset({"InnerProduct"})
@@ -65,7 +64,7 @@ def _counted(words: Sequence[str]) -> list[str]:
 
 
 def _parameters(layer: Layer, *, padded: bool) -> list[str]:
-    if layer.type in _SLIDING:
+    if layer.type in SLIDING:
         return _sliding(layer, padded=padded)
     # Floats are no sizes, and what arrays say is in the shapes.
     beside = _BESIDE.get(layer.type, set())

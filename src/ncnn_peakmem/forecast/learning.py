@@ -97,27 +97,22 @@ def run_recipes(
     return recipes
 
 
-def _by_layer(stretch: Stretch) -> Iterator[tuple[int, list[tuple[int, Event]]]]:
-    layer, events = None, list[tuple[int, Event]]()
+def _by_layer(stretch: Stretch) -> Iterator[tuple[int, list[Event]]]:
+    layer, events = None, list[Event]()
     for index, event in enumerate(stretch.events):
         if isinstance(event, Entered | Extracted):
             if layer is not None:
                 yield layer, events
             layer, events = (event.layer if isinstance(event, Entered) else None), []
-        else:
-            following = stretch.events[index + 1 : index + 2]
-            if isinstance(event, Taken) and any(
-                isinstance(then, Asked) and then.address == event.address for then in following
-            ):
-                continue
-            events.append((index, event))
+        elif not stretch.is_for_pool(index):
+            events.append(event)
 
 
-def _run_recipe(events: Sequence[tuple[int, Event]], node: Node, graph: Graph, setting: Setting) -> RunRecipe:
+def _run_recipe(events: Sequence[Event], node: Node, graph: Graph, setting: Setting) -> RunRecipe:
     steps: list[RunStep] = []
     numbers: dict[int, int] = {}
     asked = 0
-    for _, event in events:
+    for event in events:
         match event:
             case Taken(address, size):
                 numbers[address], asked = asked, asked + 1

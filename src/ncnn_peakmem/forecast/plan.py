@@ -10,8 +10,9 @@ from ncnn_peakmem import param_file
 from ncnn_peakmem.forecast import layout
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.holding import Holding
+from ncnn_peakmem.forecast.prediction import NotForecast
 from ncnn_peakmem.forecast.recipe import Ask, Give, LetGo
-from ncnn_peakmem.graph.graph import Graph, GraphError, Node
+from ncnn_peakmem.graph.graph import Graph, Node
 from ncnn_peakmem.probe.layer_events import Pool
 
 
@@ -53,7 +54,7 @@ class Plan:
 
 
 def plan(network: param_file.Graph, graph: Graph, cookbook: Cookbook) -> Plan:
-    """The steps of an inference of `graph`, which is the part of `network` that runs; or GraphError."""
+    """The steps of an inference of `graph`, which is the part of `network` that runs; or NotForecast."""
     if cookbook.setting.light:
         _refuse_two_readers(graph)
     return _Planner(network, graph, cookbook).plan()
@@ -64,7 +65,7 @@ def _refuse_two_readers(graph: Graph) -> None:
     readers = Counter(blob for node in graph.nodes for blob in set(node.bottoms))
     for blob, count in readers.items():
         if count > 1:
-            raise GraphError(f"{count} layers read blob {blob!r}: in light mode it takes a Split")
+            raise NotForecast(f"{count} layers read blob {blob!r}: in light mode it takes a Split")
 
 
 class _Planner:

@@ -13,6 +13,10 @@ from ncnn_peakmem.measurement import Metric, Phase
 _SURE, _DOUBTED = 0.8, 0.4
 
 
+class NotForecast(ValueError):
+    """A network that no forecast can be made of, though its shapes are known; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Basis:
     """What a forecast rests on.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ncnn_peakmem.accounting.conventions import all_blobs, storage
 from ncnn_peakmem.case import Case
-from ncnn_peakmem.forecast import LearnedError, Room, Setting, admits, predict, room
+from ncnn_peakmem.forecast import LearnedError, NotForecast, Room, Setting, admits, predict, room
 from ncnn_peakmem.graph import GraphError, read
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.network import Loops, ModelFiles
@@ -35,7 +35,7 @@ class Admission:
                 return ""
             setting = Setting(self.machine, runtime.release, case.flags, case.threads)
             return admits(predict(model, setting, loops), has)
-        except (GraphError, LearnedError, ParamFileError):
+        except (GraphError, LearnedError, NotForecast, ParamFileError):
             return ""
 
     def _room(self) -> Room | None:

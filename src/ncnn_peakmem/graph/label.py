@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ncnn_peakmem.graph.graph import Node
-from ncnn_peakmem.graph.shapes.window import windows
+from ncnn_peakmem.graph.shapes.window import pooling_windows, windows
 
 _OPERATIONS = ("add", "sub", "mul", "div", "max", "min", "pow")
 _ADD = 0
@@ -55,8 +55,8 @@ def _pooling(node: Node) -> str:
     if layer.integer(4) or layer.integer(7):
         _, h, w = node.bottom_shapes[0]
         return f"{name} {h}x{w}"
-    width, stride = layer.integer(1), layer.integer(2, 1)
-    return f"{name} {layer.integer(11, width)}x{width}{_strided(layer.integer(12, stride), stride)}"
+    height, width = pooling_windows(layer)
+    return f"{name} {height.kernel}x{width.kernel}{_strided(height.stride, width.stride)}"
 
 
 def _strided(height: int, width: int) -> str:

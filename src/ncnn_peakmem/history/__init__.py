@@ -22,7 +22,7 @@ from ncnn_peakmem.history.echo import is_echo
 from ncnn_peakmem.history.fold import Fold, fold_alike, fold_cases
 from ncnn_peakmem.history.movement import Movement, movements
 from ncnn_peakmem.history.product import Product, products
-from ncnn_peakmem.history.timeline import FIGURES, PEAKS, Figure, History, Point, Series, network_of
+from ncnn_peakmem.history.timeline import FIGURES, PEAKS, Figure, History, Point, Series
 from ncnn_peakmem.history.upstream import (
     Cause,
     CauseError,
@@ -68,7 +68,6 @@ __all__ = [
     "load_causes",
     "model_changes",
     "movements",
-    "network_of",
     "outcome_changes",
     "products",
     "standing",

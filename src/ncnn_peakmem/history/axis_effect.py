@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from ncnn_peakmem.history.timeline import Figure, History, network_of
+from ncnn_peakmem.case import network_of
+from ncnn_peakmem.history.timeline import Figure, History
 from ncnn_peakmem.measurement import Gauge
 
 NO_LABEL = ""

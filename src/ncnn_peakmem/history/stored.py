@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from packaging.version import Version
 
@@ -11,7 +10,7 @@ from ncnn_peakmem import baselines
 from ncnn_peakmem.baselines import BaselineStore
 from ncnn_peakmem.history.timeline import History
 from ncnn_peakmem.machine import MachineClass
-from ncnn_peakmem.measurement import Gauge, MeasurementSet
+from ncnn_peakmem.measurement import Gauge
 
 
 def stored_history(
@@ -27,7 +26,8 @@ def stored_history(
     """
     wanted = {Version(release) for release in releases}
     found = [store.load(machine, version) for version in store.versions(machine) if version in wanted]
-    reduced = (_reduced(release, cases, gauges) for release in found)
+    ids = frozenset(cases)
+    reduced = (release.only(ids, gauges) for release in found)
     return History(machine, tuple(release for release in reduced if release.cases))
 
 
@@ -37,17 +37,3 @@ def stored_machine(store: BaselineStore, name: str) -> MachineClass | None:
         return None
     file = min((store.folder / name).glob("[!.]*.json"))
     return baselines.read(file).machine
-
-
-def _reduced(release: MeasurementSet, cases: Collection[str], gauges: Collection[Gauge]) -> MeasurementSet:
-    measured = (release.cases[case] for case in sorted(release.cases.keys() & {*cases}))
-    reduced = (
-        replace(
-            one,
-            readings={
-                gauge: one.readings[gauge] for gauge in Gauge if gauge in one.readings.keys() & {*gauges}
-            },
-        )
-        for one in measured
-    )
-    return replace(release, cases={one.case: one for one in reduced if one.readings})

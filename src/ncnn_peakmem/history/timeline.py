@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import (
     JUDGED,
+    JUDGED_PHASES,
     Gauge,
     Measurement,
     MeasurementSet,
@@ -31,11 +32,7 @@ class Figure:
 
 
 FIGURES: tuple[Figure, ...] = tuple(
-    Figure(gauge, phase, metric)
-    for gauge in Gauge
-    for phase in Phase
-    if phase is not Phase.IMPORT
-    for metric in JUDGED[gauge]
+    Figure(gauge, phase, metric) for gauge in Gauge for phase in JUDGED_PHASES for metric in JUDGED[gauge]
 )
 """Every figure that verdicts rest on, in the order of gauges, phases and metrics."""
 
@@ -94,11 +91,6 @@ class History:
             series = self.series(case, figure)
             if any(point.bytes is not None for point in series.points):
                 yield series
-
-
-def network_of(case: str) -> str:
-    """The network that a case's id begins with."""
-    return case.partition("-")[0]
 
 
 def _point(release: str, measurement: Measurement | None, figure: Figure) -> Point:

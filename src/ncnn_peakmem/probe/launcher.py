@@ -46,6 +46,11 @@ class Conditions:
     cpu: int | None = None
     memory_limit_bytes: int | None = None
 
+    @classmethod
+    def pinned(cls, step_timeout_seconds: float = 120.0) -> Self:
+        """Held to the first CPU that this process may run on."""
+        return cls(step_timeout_seconds, cpu=min(os.sched_getaffinity(0)))
+
 
 class Child:
     """A process that runs `child.py` in a folder of its own; its context leaves neither behind."""

@@ -81,6 +81,13 @@ class Stretch:
     loop: int | None
     events: tuple[Event, ...]
 
+    def is_for_pool(self, index: int) -> bool:
+        """Whether the event takes a block for a pool: then the request for it follows at once."""
+        match self.events[max(index, 0) : index + 2]:
+            case (Taken(taken), Asked(address=asked)):
+                return taken == asked
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class BlobSize:

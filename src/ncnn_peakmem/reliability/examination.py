@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,7 @@ from ncnn_peakmem.reliability.finding import Finding
 from ncnn_peakmem.reliability.injection import holding
 from ncnn_peakmem.reliability.machine_facts import machine_facts
 from ncnn_peakmem.reliability.repetition import Spread, spreads
-from ncnn_peakmem.reliability.resolution import PHASES, Resolution, resolve
+from ncnn_peakmem.reliability.resolution import GROWN_PHASES, Resolution, resolve
 from ncnn_peakmem.reliability.rival import NotTimed
 from ncnn_peakmem.reliability.specimen import LARGE, SMALL, specimen
 from ncnn_peakmem.reliability.surroundings import Surroundings
@@ -94,7 +93,7 @@ class Examination:
 
     @property
     def _conditions(self) -> Conditions:
-        return Conditions(cpu=min(os.sched_getaffinity(0)))
+        return Conditions.pinned()
 
     def _read(self, runtime: Runtime, model: ModelFiles, gauge: Gauge, threads: int = 1) -> Reading:
         return probe(gauge, Job(runtime, model, {}, threads), Loops(), self._conditions)
@@ -142,7 +141,7 @@ class Examination:
             return self._read_whole(f"{told}: {gauge}", held, model, gauge)
 
         control, again = read(None, 0), read(None, 0)
-        for phase in PHASES:
+        for phase in GROWN_PHASES:
             yield resolve(gauge, phase, control, again, self.yardstick.single, partial(read, phase))
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ncnn_peakmem.measurement import JUDGED, Gauge, Metric, Phase, Reading
+from ncnn_peakmem.measurement import JUDGED, JUDGED_PHASES, Gauge, Metric, Phase, Reading
 from ncnn_peakmem.reliability.finding import State
 from ncnn_peakmem.tolerance import Tolerance
-
-PHASES = tuple(phase for phase in Phase if phase is not Phase.IMPORT)
-"""Those that are judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ def spreads(
     for metric in JUDGED[gauge]:
         over_phases = [
             (max(values) - min(values), max(values), phase, min(values))
-            for phase in PHASES
+            for phase in JUDGED_PHASES
             if (values := [net for reading in readings if (net := reading.net(phase, metric)) is not None])
         ]
         if over_phases:

@@ -13,7 +13,7 @@ from ncnn_peakmem.tolerance import LEAST_SEEN, Tolerances
 SMALLEST, LARGEST = LEAST_SEEN, 4 << 20
 """The sizes in bytes between which a growth is looked for."""
 
-PHASES = (Phase.LOAD_MODEL, Phase.STEADY)
+GROWN_PHASES = (Phase.LOAD_MODEL, Phase.STEADY)
 """Where growth is put: what is loaded, and what appears only in looped inference."""
 
 CONFIRMATIONS = 2

@@ -13,7 +13,7 @@ from ncnn_peakmem.graph.label import is_depth_wise
 from ncnn_peakmem.graph.shapes import elements, infer
 from ncnn_peakmem.measurement import Gauge, MeasurementSet, Metric
 from ncnn_peakmem.network import Shape
-from ncnn_peakmem.reports.findings.markdown import code, table
+from ncnn_peakmem.reports.markdown_pieces import code, table
 
 COMMAND = "python -m benchmarks.accounting_page"
 

@@ -8,7 +8,7 @@ from ncnn_peakmem.measurement import JUDGED, Gauge
 from ncnn_peakmem.network import Loops
 from ncnn_peakmem.reliability.campaign import GaugeCount, InjectedCount, Part, Tally, Trial
 from ncnn_peakmem.reports import quantity
-from ncnn_peakmem.reports.findings.markdown import code, plain, table
+from ncnn_peakmem.reports.markdown_pieces import code, plain, table
 
 _MOST_SHOWN = 20
 _HEAD = """\

@@ -14,7 +14,7 @@ from rich.text import Text
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.reliability.diagnosis import Diagnosis
 from ncnn_peakmem.reliability.finding import Finding, State
-from ncnn_peakmem.reliability.resolution import LARGEST, PHASES, Resolution
+from ncnn_peakmem.reliability.resolution import GROWN_PHASES, LARGEST, Resolution
 from ncnn_peakmem.reports import quantity
 
 SCHEMA = 1
@@ -124,7 +124,7 @@ def _noise(diagnosis: Diagnosis) -> RenderableType:
 
 
 def _resolution(diagnosis: Diagnosis) -> RenderableType:
-    table = _figures("gauge", "", *(f"{phase} on" for phase in PHASES), "tolerance")
+    table = _figures("gauge", "", *(f"{phase} on" for phase in GROWN_PHASES), "tolerance")
     for gauge, found in _by_gauge(diagnosis):
         state = _worst([one.state for one in found])
         tolerance = quantity.size(max(one.tolerance for one in found))

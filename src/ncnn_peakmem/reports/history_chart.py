@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ncnn_peakmem.history import Figure, Fold, network_of
+from ncnn_peakmem.case import network_of
+from ncnn_peakmem.history import Figure, Fold
 from ncnn_peakmem.measurement import Gauge, Metric, Phase
 from ncnn_peakmem.reports.history_report import HistoryReport
 

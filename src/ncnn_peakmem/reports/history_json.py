@@ -36,7 +36,6 @@ _FOLDS: TypeAdapter[tuple[Fold, ...]] = TypeAdapter(tuple[Fold, ...])
 _GAPS: TypeAdapter[tuple[Gap, ...]] = TypeAdapter(tuple[Gap, ...])
 _MACHINE: TypeAdapter[MachineClass] = TypeAdapter(MachineClass)
 _OUTCOME_CHANGES: TypeAdapter[tuple[OutcomeChange, ...]] = TypeAdapter(tuple[OutcomeChange, ...])
-_STANDING: TypeAdapter[Standing] = TypeAdapter(Standing)
 
 
 def render(report: HistoryReport) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ncnn_peakmem.case import network_of
 from ncnn_peakmem.history import (
     FIGURES,
     PEAKS,
@@ -27,7 +28,6 @@ from ncnn_peakmem.history import (
     is_echo,
     model_changes,
     movements,
-    network_of,
     outcome_changes,
     standing,
 )

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ncnn_peakmem.baselines import in_words
-from ncnn_peakmem.history import ChangePoint, Fold, Movement, Point, Standing, network_of
+from ncnn_peakmem.case import network_of
+from ncnn_peakmem.history import ChangePoint, Fold, Movement, Point, Standing
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.reports import quantity
 from ncnn_peakmem.reports.figure_name import in_short as figures_in_short

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from ncnn_peakmem.baselines import VerdictKind
 from ncnn_peakmem.reports import overrun, quantity
 from ncnn_peakmem.reports.group import grouped
+from ncnn_peakmem.reports.markdown_pieces import plain
 from ncnn_peakmem.reports.row import Row, report_rows
 from ncnn_peakmem.reports.run_report import RunReport
 
@@ -19,9 +19,6 @@ _HEADER = (
     "| --- | --- | --- | ---: | ---: | ---: | ---: | --- |",
 )
 _FRAME_BYTES = 2048
-
-# A cause quotes whatever a model file or a crash prints, and has to stay plain text in its cell.
-_SYNTAX = re.compile(r"[|<>&`*~\[\]\\]")
 
 
 def render(report: RunReport, *, worst: int = 20, limit: int = LIMIT_BYTES) -> str:
@@ -39,14 +36,14 @@ def render(report: RunReport, *, worst: int = 20, limit: int = LIMIT_BYTES) -> s
 
 def _head(report: RunReport) -> list[str]:
     told = f"no action needed, {report.headline}" if report.calm else report.headline
-    return [f"## ncnn-peakmem: {told}", "", _escaped(report.comparison), ""]
+    return [f"## ncnn-peakmem: {told}", "", plain(report.comparison), ""]
 
 
 def _notes(report: RunReport, most: int) -> list[str]:
     """All that is not in the table: budgets exceeded, reasons, stale baselines, caveats."""
-    reasons = [f"{_list(cases, 3)}: {_escaped(reason)}" for reason, cases in report.reasons.items()]
+    reasons = [f"{_list(cases, 3)}: {plain(reason)}" for reason, cases in report.reasons.items()]
     over = [
-        f"over budget: <code>{_escaped(group.title)}</code>: {_escaped(overrun.in_words(found))}"
+        f"over budget: <code>{plain(group.title)}</code>: {plain(overrun.in_words(found))}"
         for group in grouped(report.over_budget, report)
         for found in group.verdicts[0].overruns
     ]
@@ -57,16 +54,16 @@ def _notes(report: RunReport, most: int) -> list[str]:
     if len(reasons) > most:
         notes.append(f"and {quantity.counted(len(reasons) - most, 'more reason')}")
     if report.stale:
-        notes.append(f"no longer in {_escaped(report.models_file)}: {_list(report.stale, most)}")
+        notes.append(f"no longer in {plain(report.models_file)}: {_list(report.stale, most)}")
     notes += [
-        f"{_escaped(caveat.advice)} ({quantity.counted(count, 'case')})"
+        f"{plain(caveat.advice)} ({quantity.counted(count, 'case')})"
         for caveat, count in report.caveats.items()
     ]
     return [*(f"- {note}" for note in notes), ""] if notes else []
 
 
 def _list(cases: Sequence[str], most: int) -> str:
-    named = ", ".join(f"<code>{_escaped(case)}</code>" for case in cases[:most])
+    named = ", ".join(f"<code>{plain(case)}</code>" for case in cases[:most])
     return named if len(cases) <= most else f"{named} and {len(cases) - most} more"
 
 
@@ -86,15 +83,10 @@ def _fitting(told: Iterable[Row], room: int) -> list[str]:
     lines: list[str] = []
     for row in told:
         cells = (row.gauge, row.measured, row.baseline, row.change, row.percent, row.phase)
-        name = f"| {row.kind} | <code>{_escaped(row.case)}</code> |"
-        line = f"{name} {' | '.join(_escaped(cell) for cell in cells)} |"
+        name = f"| {row.kind} | <code>{plain(row.case)}</code> |"
+        line = f"{name} {' | '.join(plain(cell) for cell in cells)} |"
         room -= len(line.encode()) + 1
         if room < 0:
             break
         lines.append(line)
     return lines
-
-
-def _escaped(text: str) -> str:
-    """The text with all that markdown or HTML would read as markup written as entities, on one line."""
-    return _SYNTAX.sub(lambda match: f"&#{ord(match.group())};", " ".join(text.split()))

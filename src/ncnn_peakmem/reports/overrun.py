@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ncnn_peakmem.baselines import Overrun
+from ncnn_peakmem.case import network_of
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.reports import quantity
 
@@ -20,8 +21,9 @@ def in_words(overrun: Overrun) -> str:
 
 def remedy(case: str, models_file: str) -> str:
     """What to do where a case exceeds its network's budget."""
-    network = case.partition("-")[0]
-    return f"ncnn-peakmem advise {network} names options that take less; the budget is in {models_file}"
+    return (
+        f"ncnn-peakmem advise {network_of(case)} names options that take less; the budget is in {models_file}"
+    )
 
 
 def explain(case: str, overruns: Sequence[Overrun], models_file: str) -> str:

@@ -1,10 +1,10 @@
-"""A network drawn from bytes: its peak foretold, with parts that sum to it, or GraphError."""
+"""A network drawn from bytes: its peak foretold, with parts that sum to it, or GraphError or NotForecast."""
 
 from __future__ import annotations
 
 from packaging.version import Version
 
-from ncnn_peakmem.forecast import Library, Setting
+from ncnn_peakmem.forecast import Library, NotForecast, Setting
 from ncnn_peakmem.forecast.cookbook import Cookbook
 from ncnn_peakmem.forecast.engine import forecast
 from ncnn_peakmem.graph import GraphError, build
@@ -35,7 +35,7 @@ def one_input(data: bytes) -> None:
     network, inputs = drawing.network()
     try:
         told = forecast(network, build(network, inputs), Cookbook(_LEARNED[release], setting), Loops())
-    except (GraphError, ParamFileError):
+    except (GraphError, NotForecast, ParamFileError):
         return
     for split in (told.peak, told.load):
         assert sum(part.bytes for part in split.parts) == split.bytes

@@ -122,7 +122,7 @@ def test_a_model_that_was_converted_anew_is_not_compared(
     with pytest.raises(KeyboardInterrupt):
         made().run()
     probes.stop_at = None
-    small_param.write_text(small_param.read_text().replace("0=32 1=32 2=3", "0=48 1=48 2=3"))
+    small_param.write_text(small_param.read_text().replace(" fc ", " classifier "))
 
     with pytest.raises(CampaignError, match="the converted model of small is another one by now"):
         made().run()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ncnn_peakmem.anatomy.loading import Role
 from ncnn_peakmem.forecast import layout
-from ncnn_peakmem.forecast.computed import convolution, inner_product, running
+from ncnn_peakmem.forecast.computed import convolution, inner_product, kernel, running
 from ncnn_peakmem.forecast.recipe import Give, LoadRecipe, LoadStep, RunRecipe, Take
 from ncnn_peakmem.forecast.setting import Setting
 from ncnn_peakmem.graph import weights
@@ -63,7 +63,7 @@ def doubts(layers: Iterable[Layer], setting: Setting) -> tuple[str, ...]:
 
 
 def _is_grouped(layer: Layer) -> bool:
-    made, read, _ = convolution.sizes(layer)
+    made, read, _ = kernel.sizes(layer)
     return not (read == 1 and layer.integer(7, 1) == made)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ncnn_peakmem.anatomy.loading import Role
 from ncnn_peakmem.forecast import layout
 from ncnn_peakmem.forecast.computed import early_convolution, era, tiles
+from ncnn_peakmem.forecast.computed.kernel import is_three_by_three, sizes
 from ncnn_peakmem.forecast.computed.pieces import pieces
 from ncnn_peakmem.forecast.computed.winograd import Transform, transform
 from ncnn_peakmem.forecast.recipe import Ask, Give, LoadStep, RunStep, Take
@@ -124,18 +125,6 @@ def workspace(node: Node, packs: tuple[int, int], first: int, setting: Setting) 
     if tiling.depths > 1:
         steps.append(_ask((setting.threads, 1, tiling.n * tiling.m), setting))
     return [*steps, *(Give(first + number) for number in reversed(range(len(steps))))]
-
-
-def sizes(layer: Layer) -> tuple[int, int, int]:
-    """Channels made, channels read by each of them, and points of the kernel."""
-    height, width = windows(layer)
-    made, points = layer.integer(0), height.kernel * width.kernel
-    return made, layer.integer(6) // max(made * points, 1), points
-
-
-def is_three_by_three(layer: Layer) -> bool:
-    """Whether the kernel is 3x3, without stride or dilation."""
-    return all((window.kernel, window.stride, window.dilation) == (3, 1, 1) for window in windows(layer))
 
 
 def _transform(layer: Layer, setting: Setting) -> Transform | None:

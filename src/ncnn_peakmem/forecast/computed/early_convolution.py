@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ncnn_peakmem.anatomy.loading import Role
 from ncnn_peakmem.forecast import layout
+from ncnn_peakmem.forecast.computed.kernel import is_three_by_three, sizes
 from ncnn_peakmem.forecast.computed.pieces import pieces
 from ncnn_peakmem.forecast.computed.winograd import Transform, early_transform
 from ncnn_peakmem.forecast.recipe import Ask, Give, LoadStep, RunStep, Take
@@ -43,7 +44,7 @@ _DIRECT = frozenset({(1, 8), (1, 4)})
 
 def packed(layer: Layer, first: int, setting: Setting) -> tuple[list[LoadStep], bool]:
     """As `convolution.packed`."""
-    made, read, points = _sizes(layer)
+    made, read, points = sizes(layer)
     packs = layout.pack((read,), setting), layout.pack((made,), setting)
     chosen = _transform(layer, packs, setting)
     if chosen:
@@ -70,7 +71,7 @@ def apart(
 
 def workspace(node: Node, packs: tuple[int, int], first: int, setting: Setting) -> list[RunStep]:
     """As `convolution.workspace`."""
-    made, read, points = _sizes(node.layer)
+    made, read, points = sizes(node.layer)
     _, out_h, out_w = node.top_shapes[0]
     chosen = _transform(node.layer, packs, setting)
     if chosen:
@@ -130,9 +131,9 @@ def _columns(packs: tuple[int, int], size: int) -> tuple[int, ...]:
 
 
 def _transform(layer: Layer, packs: tuple[int, int], setting: Setting) -> Transform | None:
-    if any((window.kernel, window.stride, window.dilation) != (3, 1, 1) for window in windows(layer)):
+    if not is_three_by_three(layer):
         return None
-    made, read, _ = _sizes(layer)
+    made, read, _ = sizes(layer)
     return early_transform(read, made, packs, setting)
 
 
@@ -144,17 +145,11 @@ def _is_direct(layer: Layer, packs: tuple[int, int]) -> bool:
 
 
 def _multiplies(layer: Layer, packs: tuple[int, int], setting: Setting) -> bool:
-    made, read, points = _sizes(layer)
+    made, read, points = sizes(layer)
     if points == 1:
         return True
     few = max(packs) <= 4 and max(made, read) < 12
     return setting.flag("use_sgemm_convolution") and not few
-
-
-def _sizes(layer: Layer) -> tuple[int, int, int]:
-    height, width = windows(layer)
-    made, points = layer.integer(0), height.kernel * width.kernel
-    return made, layer.integer(6) // max(made * points, 1), points
 
 
 def _ask(shape: Shape, pack: int, setting: Setting) -> Ask:

@@ -9,11 +9,9 @@ from ncnn_peakmem.forecast.computed import convolution
 from ncnn_peakmem.forecast.recipe import Ask, Give, LetGo, RunRecipe, RunStep
 from ncnn_peakmem.forecast.setting import Setting
 from ncnn_peakmem.graph.graph import Makes, Node
-from ncnn_peakmem.graph.shapes.window import windows
+from ncnn_peakmem.graph.shapes.window import SLIDING, pooling_windows, windows
 from ncnn_peakmem.network import Shape
 from ncnn_peakmem.probe.layer_events import Pool
-
-_SLIDING = frozenset({"Convolution", "ConvolutionDepthWise"})
 
 
 def recipe(node: Node, packs: Sequence[int], setting: Setting, *, shared: bool) -> RunRecipe:
@@ -68,7 +66,7 @@ def _inside(node: Node, packs: tuple[int, int], first: int, setting: Setting) ->
 
 def _padded(node: Node) -> Shape | None:
     """The bottom with its padding, which is another blob; None without any."""
-    if node.type in _SLIDING and len(node.bottom_shapes[0]) == 3:
+    if node.type in SLIDING and len(node.bottom_shapes[0]) == 3:
         channels, *sizes = node.bottom_shapes[0]
         around = []
         for size, out, window in zip(sizes, node.top_shapes[0][1:], windows(node.layer), strict=True):
@@ -83,20 +81,14 @@ def _padded(node: Node) -> Shape | None:
 
 
 def _padded_for_pooling(node: Node) -> Shape | None:
-    layer = node.layer
     channels, *sizes = node.bottom_shapes[0]
-    kernel, stride, left = layer.integer(1), layer.integer(2, 1), layer.integer(3)
-    top = layer.integer(13, left)
-    windows_of = (
-        (layer.integer(11, kernel), layer.integer(12, stride), top + layer.integer(15, top)),
-        (kernel, stride, left + layer.integer(14, left)),
-    )
     around = []
-    for size, (extent, step, padding) in zip(sizes, windows_of, strict=True):
-        rest = (size + padding - extent) % step
+    for size, window in zip(sizes, pooling_windows(node.layer), strict=True):
+        padded = size + window.before + window.after
+        rest = (padded - window.extent) % window.stride
         # In this mode the last window may hang over, and what it hangs over is padded too.
-        hanging = step - rest if layer.integer(5) == 0 and rest else 0
-        around.append(size + padding + hanging)
+        hanging = window.stride - rest if node.layer.integer(5) == 0 and rest else 0
+        around.append(padded + hanging)
     return None if around == sizes else (channels, *around)
 
 

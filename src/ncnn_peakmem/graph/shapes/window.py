@@ -20,6 +20,9 @@ from ncnn_peakmem.graph.shapes.rule import (
 from ncnn_peakmem.network import Shape
 from ncnn_peakmem.param_file import Layer
 
+SLIDING = frozenset({"Convolution", "ConvolutionDepthWise"})
+"""The convolutions over blobs of three dimensions."""
+
 _SAME = (-233, -234)
 """Paddings that keep ceil(size / stride): onnx's SAME_UPPER and SAME_LOWER."""
 _KEPT = -233
@@ -148,14 +151,15 @@ def pooling(layer: Layer, bottoms: Shapes) -> Shapes:
         out_w = layer.integer(8)
         out_h = layer.integer(18, out_w)
         return (made(c, h if out_h == _KEPT else out_h, w if out_w == _KEPT else out_w),)
-    height, width = _pooling_windows(layer)
+    height, width = pooling_windows(layer)
     mode = layer.integer(5)
     if mode not in (_FULL, _VALID):
         return (made(c, _kept(h, height), _kept(w, width)),)
     return (made(c, height.stops(h, hanging=mode == _FULL), width.stops(w, hanging=mode == _FULL)),)
 
 
-def _pooling_windows(layer: Layer) -> tuple[Window, Window]:
+def pooling_windows(layer: Layer) -> tuple[Window, Window]:
+    """The windows of a pooling's height and width, unless it is global or adaptive."""
     left = layer.integer(3)
     width = Window(layer.integer(1), 1, layer.integer(2, 1), left, layer.integer(14, left))
     top = layer.integer(13, left)

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ncnn_peakmem.case import Case
-from ncnn_peakmem.measurement import Gauge, Phase
+from ncnn_peakmem.measurement import JUDGED_PHASES, Gauge, Phase
 from ncnn_peakmem.reliability.campaign.trial import Part, Subject
-
-PHASES = (Phase.LOAD_PARAM, Phase.LOAD_MODEL, Phase.FIRST, Phase.STEADY, Phase.UNLOAD)
-"""The phases that a network can grow in."""
 
 SIZES = tuple(512 << doubling for doubling in range(12))
 """What `heap` and `pages` are asked for: 512 B to 1 MiB."""
@@ -97,6 +94,6 @@ class Plan:
     def _growth(self, case: Case) -> Iterator[Task]:
         for gauge in self.gauges:
             sizes = self.deployed_sizes if gauge is Gauge.DEPLOYED else self.sizes
-            for phase in PHASES:
+            for phase in JUDGED_PHASES:
                 for held_bytes in sizes:
                     yield Task(Part.INJECTED, case, gauge, phase=phase, held_bytes=held_bytes)

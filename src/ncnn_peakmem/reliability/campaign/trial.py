@@ -10,6 +10,7 @@ from ncnn_peakmem.baselines import VerdictKind
 from ncnn_peakmem.machine import MachineClass
 from ncnn_peakmem.measurement import (
     JUDGED,
+    JUDGED_PHASES,
     Caveat,
     Gauge,
     Measurement,
@@ -148,7 +149,7 @@ def judged_figures(gauge: Gauge, reading: Reading) -> Figures:
     return {
         phase: {metric: net for metric in JUDGED[gauge] if (net := reading.net(phase, metric)) is not None}
         for phase in reading.phases
-        if phase is not Phase.IMPORT
+        if phase in JUDGED_PHASES
     }
 
 

@@ -9,8 +9,8 @@ from ncnn_peakmem.history import Cause, ChangePoint, Evidence, Figure, Movement,
 from ncnn_peakmem.measurement import Gauge, Metric, Phase
 from ncnn_peakmem.reports import quantity
 from ncnn_peakmem.reports.figure_name import in_short
-from ncnn_peakmem.reports.findings.markdown import code, differences, folded, percents, table
 from ncnn_peakmem.reports.history_report import HistoryReport
+from ncnn_peakmem.reports.markdown_pieces import code, folded, table
 
 _COLUMNS = {
     "load peak": Figure(Gauge.HEAP, Phase.LOAD_MODEL, Metric.PEAK),
@@ -71,7 +71,7 @@ def _cell(alike: Sequence[ChangePoint], causes: Sequence[Cause]) -> str:
         return ""
     size = quantity.difference(alike[0].difference)
     crept = " bit by bit" if alike[0].crept else ""
-    return f"{size} ({percents(change.percent for change in alike)}){crept} {_marks(alike, causes)}"
+    return f"{size} ({quantity.percents(change.percent for change in alike)}){crept} {_marks(alike, causes)}"
 
 
 def _marks(alike: Sequence[ChangePoint], causes: Sequence[Cause]) -> str:
@@ -105,7 +105,7 @@ def _of_the_process(gauge: Gauge, movements: Sequence[Movement], causes: Sequenc
     """How the process moved otherwise than the heap: in a line, and folded what of it is not explained."""
     found = [change for movement in movements for change in movement.changes]
     cases = quantity.counted(len({change.case for change in found}), "case")
-    reach = differences([change.difference for change in found])
+    reach = quantity.differences([change.difference for change in found])
     count = quantity.counted(len(found), "figure")
     unknown = sum(not causes_of(change, causes) for change in found)
     told = f"{code(gauge)}, otherwise than the heap: {count} of {cases} moved, {reach}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from ncnn_peakmem.history import NO_LABEL, Axis, AxisEffect, Difference, network_of
+from ncnn_peakmem.case import network_of
+from ncnn_peakmem.history import NO_LABEL, Axis, AxisEffect, Difference
 from ncnn_peakmem.reports import quantity
-from ncnn_peakmem.reports.findings.markdown import code, differences, percents, table
 from ncnn_peakmem.reports.history_report import HistoryReport
+from ncnn_peakmem.reports.markdown_pieces import code, table
 
 
 def options(report: HistoryReport) -> Iterator[str]:
@@ -50,8 +51,8 @@ def counts(effects: Sequence[AxisEffect]) -> str:
 
 def at_the_peak(found: Sequence[Difference]) -> str:
     """What an axis does to overall peaks: `-12.00 to -30.00 MiB (-20 to -51 %)`."""
-    told = differences([difference.bytes for difference in found])
-    return f"{told} ({percents(difference.percent for difference in found)})"
+    told = quantity.differences([difference.bytes for difference in found])
+    return f"{told} ({quantity.percents(difference.percent for difference in found)})"
 
 
 def _by_axis(report: HistoryReport) -> Mapping[Axis, Sequence[AxisEffect]]:

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from packaging.version import Version
 
 from ncnn_peakmem.baselines import in_words
-from ncnn_peakmem.case import threads_of
-from ncnn_peakmem.history import Cause, Fold, network_of
+from ncnn_peakmem.case import network_of, threads_of
+from ncnn_peakmem.history import Cause, Fold
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.reports import quantity
 from ncnn_peakmem.reports.findings.changes import changes
-from ncnn_peakmem.reports.findings.markdown import code, plain, table
 from ncnn_peakmem.reports.findings.options import options
 from ncnn_peakmem.reports.findings.standing import standings
 from ncnn_peakmem.reports.findings.summary import summary
 from ncnn_peakmem.reports.history_chart import chart
 from ncnn_peakmem.reports.history_report import HistoryReport
+from ncnn_peakmem.reports.markdown_pieces import code, plain, table
 
 COMMAND = "ncnn-peakmem history --stored --findings docs/findings.md"
 _PULLS = "https://github.com/Tencent/ncnn/pull"

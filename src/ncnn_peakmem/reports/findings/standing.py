@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ncnn_peakmem.history import Fold, Point, Standing, network_of
+from ncnn_peakmem.case import network_of
+from ncnn_peakmem.history import Fold, Point, Standing
 from ncnn_peakmem.measurement import Gauge
 from ncnn_peakmem.reports import quantity
-from ncnn_peakmem.reports.findings.markdown import code, table
 from ncnn_peakmem.reports.history_report import HistoryReport
+from ncnn_peakmem.reports.markdown_pieces import code, table
 from ncnn_peakmem.reports.sparkline import sparkline
 
 _HEADER = ("case", "trend", "first", "best", "worst", "today", "against the best")

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from ncnn_peakmem.history import PEAKS, Cause, Evidence, Standing, evidence_of, network_of
+from ncnn_peakmem.case import network_of
+from ncnn_peakmem.history import PEAKS, Cause, Evidence, Standing, evidence_of
 from ncnn_peakmem.measurement import Phase
 from ncnn_peakmem.reports import quantity
 from ncnn_peakmem.reports.findings.changes import EVIDENCE
-from ncnn_peakmem.reports.findings.markdown import code, differences, percents, table
 from ncnn_peakmem.reports.findings.options import in_short
 from ncnn_peakmem.reports.history_report import HistoryReport
+from ncnn_peakmem.reports.markdown_pieces import code, table
 
 _HEADER = ("network", "today against its best release", "today against the first", "worst release")
 
@@ -116,7 +117,7 @@ def _against(places: Sequence[Standing], name: Literal["best", "first"]) -> str:
     if not any(more):
         return "the same"
     shares = [100 * grown / old if old else None for grown, old in zip(more, then, strict=True)]
-    return f"{differences(more)} ({percents(shares)})"
+    return f"{quantity.differences(more)} ({quantity.percents(shares)})"
 
 
 def _name(report: HistoryReport, case: str) -> str:
