@@ -191,8 +191,13 @@ def _winograd(figures: _Figures, cases: Sequence[Case]) -> Iterator[str]:
         "loading it takes nearly as much, since fp32 uses F(4,3) here as well. A `.param` with shape",
         "hints (parameter 30) lets fp32 choose smaller tiles, and then int8 takes more: with ncnn",
         "1.0.20261020 its own `benchmark/models/resnet18.param` loads with 103.64 MiB, and",
-        "`resnet18_int8.param` with 157.08 (`ncnn-peakmem measure FILE --gauge heap`). An option gives",
-        "it back:",
+        "`resnet18_int8.param` with 157.08 (`ncnn-peakmem measure FILE --gauge heap`).",
+        "",
+        "It is so since 1.0.20231027, before which int8 held 74.21 MiB after loading:",
+        "",
+        "    ncnn-peakmem history --profile precisions --case resnet18-int8-light-half-q8-t1 --gauge heap",
+        "",
+        "An option gives it back, and `ncnn-peakmem advise resnet18 --precision int8` finds it:",
         "",
     )
     light = [case for case in cases if case.network == _WINOGRAD and case.label("lightmode") == "light"]
