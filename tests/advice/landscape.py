@@ -9,7 +9,7 @@ from ncnn_peakmem.advice import Advice, Advisor, Goal, Outlook, Setup, Space, Ti
 from ncnn_peakmem.case import Case, OptionChoice, Precision
 from ncnn_peakmem.catalog import Axis, InId
 from ncnn_peakmem.machine import MachineClass
-from ncnn_peakmem.measurement import Gauge, Measurement, Metric, Outcome, OutcomeKind, Phase, Reading
+from ncnn_peakmem.measurement import STORED, Gauge, Measurement, Outcome, OutcomeKind, Phase, Reading
 
 MACHINE = MachineClass("x86_64", ("avx512",), 1 << 20, 2, 4096, "glibc2.36")
 OK = Outcome(OutcomeKind.OK)
@@ -52,13 +52,14 @@ AXES = {
 
 @dataclass(frozen=True)
 class Spot:
-    """MiB of loading and of inference, the time over the default's, and how a run ends."""
+    """MiB of loading and of inference, the time over the default's, and how a run and its timing end."""
 
     load: float
     inference: float
     time: float = 1.0
     outcome: Outcome = OK
     spread: float = 0.0
+    timed: Outcome = OK
 
 
 Land = Callable[[Precision, int, frozenset[str]], Spot]
@@ -71,6 +72,7 @@ class MadeUp:
 
     space: Space
     land: Land
+    gauge: Gauge = Gauge.HEAP
     measured: list[str] = field(default_factory=list)
     timed: list[str] = field(default_factory=list)
 
@@ -83,12 +85,15 @@ class MadeUp:
         self.measured.append(case.id)
         spot = self.spot(case)
         figures = {Phase.LOAD_MODEL: spot.load, Phase.STEADY: spot.inference}
-        phases = {phase: {Metric.PEAK: int(mib * MIB), Metric.LIVE: 7} for phase, mib in figures.items()}
-        return Measurement(case.id, "digest", {Gauge.HEAP: Reading(spot.outcome, phases)})
+        names = STORED[self.gauge]
+        phases = {phase: dict(zip(names, (int(mib * MIB), 7), strict=True)) for phase, mib in figures.items()}
+        return Measurement(case.id, "digest", {self.gauge: Reading(spot.outcome, phases)})
 
     def time(self, case: Case, reference: Case) -> Timing:
         self.timed.append(case.id)
         one, spot = self.spot(reference), self.spot(case)
+        if not spot.timed.ok:
+            return Timing(case.id, reference.id, "digest", spot.timed)
         ratio = spot.time / one.time
         shares = [ratio * (1 + spot.spread * step / 3) for step in range(-3, 4)]
         pairs = tuple((REFERENCE_NS, round(REFERENCE_NS * share)) for share in shares)
@@ -114,14 +119,15 @@ def advise(
 ) -> tuple[Advice, MadeUp]:
     """The advice for a land, and the bench that it was measured on."""
     within = within or space()
-    bench = MadeUp(within, land)
+    goal = goal or Goal()
+    bench = MadeUp(within, land, goal.gauge)
     advisor = Advisor(
         ncnn="1.0.20261020",
         machine=MACHINE,
         space=within,
-        goal=goal or Goal(),
+        goal=goal,
         bench=bench,
-        fresh=MadeUp(within, fresh or land),
+        fresh=MadeUp(within, fresh or land, goal.gauge),
         foretell=foretell,
         most=most,
     )

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
-from ncnn_peakmem.advice import Answer, Goal, NothingRuns, Outlook, Setup, Stretch
+from ncnn_peakmem.advice import Advice, Answer, Goal, NothingRuns, Outlook, Setup, Stretch
 from ncnn_peakmem.case import Precision
-from ncnn_peakmem.measurement import Metric, Phase
-from tests.advice.landscape import CRASHED, MIB, Spot, advise, int8_resnet, space
+from ncnn_peakmem.measurement import Gauge, Metric, Outcome, OutcomeKind, Phase
+from ncnn_peakmem.reports.advice import render
+from tests.advice.landscape import CRASHED, MIB, OK, Land, Spot, advise, int8_resnet, space
 
 FP32, INT8 = Precision.FP32, Precision.INT8
 ORIGIN = Setup(FP32, 1)
+KIB = 1 << 10
+
+
+def told(advice: Advice) -> str:
+    """The advice as people read it, on one line."""
+    console = Console(width=300, file=StringIO(), color_system=None)
+    console.print(render(advice))
+    assert isinstance(console.file, StringIO)
+    return " ".join(console.file.getvalue().split())
 
 
 def setup(**changes: str) -> Setup:
@@ -37,7 +49,7 @@ def test_the_cheapest_way_into_a_budget(budget: int, answer: Answer, changes: di
     assert (best.chosen.setup if best.chosen else None) == (None if changes is None else setup(**changes))
     assert advice.reached is (answer is not Answer.OUT_OF_REACH)
     assert best.floor.setup == setup(winograd="spatial", sgemm="naive")
-    assert best.floor.bytes == 21 * MIB
+    assert best.floor.bytes(advice.goal) == 21 * MIB
 
 
 def test_loading_and_inference_are_told_apart() -> None:
@@ -184,6 +196,7 @@ def test_a_default_that_crashes_gives_way_to_another_precision() -> None:
 
     advice, _ = advise(land, within=space([FP32, INT8]))
     assert advice.reference == Setup(INT8, 1)
+    assert advice.recommendation.plainer is None
 
     with pytest.raises(NothingRuns, match="SIGSEGV in inference"):
         advise(land)
@@ -211,6 +224,118 @@ def test_what_is_not_seen_again_is_not_reached() -> None:
 
     assert advice.confirmation is not None
     assert not advice.reached
+
+
+@pytest.mark.parametrize(
+    ("time", "spread", "growth", "held"),
+    [(2.0, 0.05, 0.1, False), (2.0, 0.05, None, True), (1.15, 0.1, 0.1, True), (1.09, 0.0, 0.1, True)],
+)
+def test_what_is_slower_than_allowed_when_seen_again_is_not_reached(
+    time: float, spread: float, growth: float | None, held: bool
+) -> None:
+    def later(precision: Precision, threads: int, labels: frozenset[str]) -> Spot:
+        spot = int8_resnet(precision, threads, labels)
+        return replace(spot, time=time, spread=spread) if labels else spot
+
+    advice, _ = advise(int8_resnet, Goal(budget=64 * MIB, growth=growth), fresh=later)
+
+    assert advice.confirmation is not None
+    assert advice.confirmation.holds(advice.goal) is held
+    assert advice.reached is held
+    assert (told(advice).count("not confirmed") == 0) is held
+
+
+@pytest.mark.parametrize("budget", [200 * MIB, None])
+def test_weights_that_run_where_the_default_does_not_are_a_change(budget: int | None) -> None:
+    def land(precision: Precision, threads: int, labels: frozenset[str]) -> Spot:
+        return Spot(100, 90, outcome=CRASHED if precision is FP32 else OK)
+
+    def advised(fresh: Land) -> Advice:
+        return advise(land, Goal(budget=budget), space([FP32, INT8]), fresh=fresh)[0]
+
+    advice = advised(land)
+    best = advice.recommendation
+    assert best.answer is Answer.CHANGE
+    assert best.chosen is not None
+    assert best.chosen.setup == advice.reference == Setup(INT8, 1)
+    assert best.plainer is None
+    assert advice.reached
+
+    text = told(advice)
+    failure = "net-fp32-light-q8-t1: crashed in first: SIGSEGV in inference"
+    assert f"the default does not run: {failure}; compared with int8 weights" in text
+    assert text.count(failure) == 1
+    assert "int8 weights: peak 100.00 MiB" in text
+    assert "confirmed: load peak 100.00 MiB, inference peak 90.00 MiB" in text
+    assert "with fp32 weights nothing does" in text
+    assert "floor 100.00 MiB: int8 weights" in text
+    assert "the default does:" not in text
+    assert "than the default" not in text
+
+    assert not advised(lambda *_: Spot(1, 1, outcome=CRASHED)).reached
+    assert advised(lambda *_: Spot(300, 1)).reached is (budget is None)
+
+
+def test_the_front_holds_against_all_that_take_less() -> None:
+    times = {"less43": (1.0, 0.0), "spatial": (1.0, 0.6), "naive": (1.3, 0.0)}
+    sizes = {"less43": 20, "spatial": 15, "naive": 10}
+
+    def land(precision: Precision, threads: int, labels: frozenset[str]) -> Spot:
+        if len(labels) != 1 or not labels & times.keys():
+            return Spot(100, 1, 2.0)
+        (label,) = labels
+        time, spread = times[label]
+        return Spot(sizes[label], 1, time, spread=spread)
+
+    advice, _ = advise(land)
+
+    # The interval of `spatial` reaches below that of `less43`, which takes more.
+    assert [one.setup for one in advice.front] == [setup(sgemm="naive")]
+
+
+def test_pages_that_come_and_go_are_no_difference() -> None:
+    def land(precision: Precision, threads: int, labels: frozenset[str]) -> Spot:
+        less = 8 * KIB * ("spatial" in labels) + 64 * KIB * ("naive" in labels)
+        return Spot(100 - less / MIB, 1)
+
+    advice, _ = advise(land, Goal(Gauge.PAGES))
+    assert (setup(winograd="spatial"), ORIGIN) in [(one.setup, one.same_as) for one in advice.folded]
+    assert advice.recommendation.chosen is not None
+    assert advice.recommendation.chosen.setup == advice.recommendation.floor.setup == setup(sgemm="naive")
+    assert "the same as default, give or take 16.0 KiB: " in told(advice)
+    assert "to the byte" not in told(advice)
+
+    nearly = advise(land, Goal(Gauge.PAGES), fresh=lambda *_: Spot(100, 1))[0]
+    assert not nearly.reached
+
+    exact, _ = advise(land)
+    assert setup(winograd="spatial") not in [one.setup for one in exact.folded]
+
+
+def test_threads_that_take_a_page_less_are_no_saving() -> None:
+    def land(precision: Precision, threads: int, labels: frozenset[str]) -> Spot:
+        return Spot(100 - (4 * KIB / MIB) * (threads == 2), 1)
+
+    advice, _ = advise(land, Goal(Gauge.PAGES), space(threads=[1, 2]))
+
+    assert advice.recommendation.answer is Answer.KEEP
+    assert [one.setup for one in advice.front] == [ORIGIN]
+
+
+def test_the_floor_is_the_least_that_runs_timed_or_not() -> None:
+    lost = Outcome(OutcomeKind.FAILED, "not timed, for what it is compared with ended", hindered=True)
+
+    def land(precision: Precision, threads: int, labels: frozenset[str]) -> Spot:
+        spot = int8_resnet(precision, threads, labels)
+        return replace(spot, timed=lost) if "spatial" in labels else spot
+
+    advice, _ = advise(land, Goal(budget=40 * MIB))
+
+    assert advice.recommendation.answer is Answer.OUT_OF_REACH
+    assert advice.recommendation.floor.setup == setup(winograd="spatial", sgemm="naive")
+    assert "what fits could not be timed, winograd off, sgemm off: -143.00 MiB peak, not timed" in told(
+        advice
+    )
 
 
 def foretold(wrong: float = 0) -> Callable[[Setup], Outlook]:

@@ -11,7 +11,7 @@ import pytest
 
 from ncnn_peakmem.advice import Workbench
 from ncnn_peakmem.case import Case
-from ncnn_peakmem.cli import main
+from ncnn_peakmem.cli import advise, main
 from ncnn_peakmem.measurement import Measurement
 from ncnn_peakmem.runtimes import Runtime
 
@@ -119,6 +119,21 @@ def test_a_file_takes_the_axes_of_the_models_file_beside_it(
     assert cases == ["small-fp32-light-t1", "small-fp32-heavy-t1"]
 
 
+def test_a_file_without_axes_is_told_how_to_name_them(
+    run: Run, project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "small.param").write_bytes((project / "small.param").read_bytes())
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr(advise, "_SHIPPED", elsewhere / "none.yaml")
+
+    result = run(network="small.param")
+
+    assert result.exit_code == USAGE
+    assert "name one with --models FILE" in " ".join(result.stderr.split())
+    assert run("--models", project / "models.yaml", network="small.param").exit_code == 0
+
+
 def test_a_network_that_does_not_run(run: Run, project: Path) -> None:
     (project / "small.param").write_text(
         "7767517\n2 2\nInput data 0 1 data 0=8 1=8 2=3\nMystery odd 1 1 data out\n"
@@ -138,6 +153,8 @@ def test_a_network_that_does_not_run(run: Run, project: Path) -> None:
         (["--precision", "int8"], "no such weights can be made, for it has none"),
         (["--max-latency-growth", "3"], "a percentage such as"),
         (["--budget", "much"], "whole bytes such as"),
+        (["--budget", "64M"], "16 kB, 4 MB, 1 GB"),
+        (["--gauge", "deployed"], "'deployed' is not one of 'heap', 'pages'"),
         (["--phase", "import"], "'import' is not one of"),
     ],
 )

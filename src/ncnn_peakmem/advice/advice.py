@@ -14,17 +14,33 @@ from ncnn_peakmem.machine import MachineClass
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """The default and what is recommended, measured once more for nothing but to be compared."""
+    """The reference and what is recommended, measured once more for nothing but to be compared.
+
+    Both are one finding where the reference itself is recommended, for the default does not run.
+    """
 
     before: Finding
     after: Finding
 
+    @property
+    def alone(self) -> bool:
+        """Whether there was nothing to compare with."""
+        return self.before.setup == self.after.setup
+
     def holds(self, goal: Goal) -> bool:
-        """Whether what is claimed was seen again: it ran, and fits the budget, or takes less."""
+        """Whether what is claimed was seen again.
+
+        It ran, and fits the budget, or takes less by more than noise; and it is not slower than is allowed by
+        more than noise.
+        """
         if not (self.before.runs and self.after.runs and self.after.ratio is not None):
             return False
-        most = goal.budget if goal.budget is not None else self.before.bytes(goal) - 1
-        return self.after.bytes(goal) <= most
+        allowed = goal.allowed_growth
+        if allowed is not None and self.after.ratio.low - 1 > allowed:
+            return False
+        if goal.budget is not None:
+            return self.after.bytes(goal) <= goal.budget
+        return self.alone or self.after.bytes(goal) < self.before.bytes(goal) - goal.noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,7 @@ class Advice:
 
     @property
     def folded(self) -> tuple[Finding, ...]:
-        """The findings that are, to the byte, the same as one with fewer changes."""
+        """The findings that are the same as one with fewer changes."""
         return tuple(one for one in self.findings.values() if one.same_as is not None)
 
     @property

@@ -74,7 +74,7 @@ class Advisor:
         reference = next((one for one in found if one.finding.timing is None), None)
         if reference is None:
             raise NothingRuns(self._why(known))
-        best = recommend(found, reference, self.space, self.goal)
+        best = recommend(known.values(), reference, self.space, self.goal)
         confirmation = None
         if best.answer is Answer.CHANGE and best.chosen is not None:
             told = f"{self.space.case(best.chosen.setup).id} once more"
@@ -87,7 +87,7 @@ class Advisor:
             goal=self.goal,
             reference=reference.setup,
             findings=known,
-            front=front(found, self.space.distance),
+            front=front(found, self.space.distance, self.goal.noise),
             recommendation=best,
             confirmation=confirmation,
             most=self.most,
@@ -103,13 +103,15 @@ class Advisor:
         untimed = (one.setup for one in known.values() if one.ratio is not None and one.timing is None)
         if (reference := next(untimed, None)) is None:
             return Finding(setup, measurement, SAME)
-        if same := twin(setup, measurement, self.goal.gauge, known):
+        if same := twin(setup, measurement, self.goal, known):
             return Finding(setup, measurement, same_as=same)
         return _timed(setup, measurement, self.bench.time(case, self.space.case(reference)))
 
     def _confirm(self, reference: Candidate, chosen: Candidate) -> Confirmation:
         before, after = self.space.case(reference.setup), self.space.case(chosen.setup)
         usual = Finding(reference.setup, self.fresh.measure(before), SAME)
+        if chosen.setup == reference.setup:
+            return Confirmation(usual, usual)
         measurement = self.fresh.measure(after)
         if not (usual.runs and measurement.outcome.ok):
             return Confirmation(usual, Finding(chosen.setup, measurement))

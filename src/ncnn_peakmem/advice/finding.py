@@ -1,11 +1,11 @@
-"""What was measured of one setup, and which setups are the same to the byte. Pure."""
+"""What was measured of one setup, and which setups are the same. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ncnn_peakmem.advice.goal import Goal, Stretch
+from ncnn_peakmem.advice.goal import Figures, Goal, Stretch
 from ncnn_peakmem.advice.space import Setup
 from ncnn_peakmem.advice.timing import Ratio, Timing
 from ncnn_peakmem.measurement import Gauge, Measurement, Outcome, OutcomeKind, Reading
@@ -69,22 +69,29 @@ def candidates(findings: Iterable[Finding], goal: Goal) -> tuple[Candidate, ...]
     )
 
 
-def twin(
-    setup: Setup, measurement: Measurement, gauge: Gauge, known: Mapping[Setup, Finding]
-) -> Setup | None:
-    """The known setup whose figures are the same to the byte in all phases, with fewer changes.
+def twin(setup: Setup, measurement: Measurement, goal: Goal, known: Mapping[Setup, Finding]) -> Setup | None:
+    """The known setup whose figures are the same in all phases, with fewer changes.
 
     It has some of the same changes, or all of them with weights of another precision: what was added is then
     nothing that ncnn acts upon.
     """
     if not measurement.outcome.ok:
         return None
-    figures = measurement.readings[gauge].phases
+    figures = measurement.readings[goal.gauge].phases
     for other, finding in known.items():
         if other.threads != setup.threads or not finding.runs or finding.same_as is not None:
             continue
         fewer = other.precision is setup.precision and set(other.changes) < set(setup.changes)
         restored = other.precision is not setup.precision and other.changes == setup.changes
-        if (fewer or restored) and finding.reading(gauge).phases == figures:
+        if (fewer or restored) and _same(finding.reading(goal.gauge).phases, figures, goal.noise):
             return other
     return None
+
+
+def _same(one: Figures, other: Figures, noise: int) -> bool:
+    """Whether the same was read, each figure by no more than `noise` bytes off."""
+    return one.keys() == other.keys() and all(
+        sizes.keys() == other[phase].keys()
+        and all(abs(size - other[phase][metric]) <= noise for metric, size in sizes.items())
+        for phase, sizes in one.items()
+    )

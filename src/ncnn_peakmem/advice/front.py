@@ -8,19 +8,24 @@ from ncnn_peakmem.advice.finding import Candidate
 from ncnn_peakmem.advice.space import Setup
 
 
-def front(found: Iterable[Candidate], distance: Callable[[Setup], int]) -> tuple[Candidate, ...]:
+def front(
+    found: Iterable[Candidate], distance: Callable[[Setup], int], noise: int = 0
+) -> tuple[Candidate, ...]:
     """From the least memory on, each one that is faster, beyond noise, than all that take less.
 
-    Of several with the same bytes the fastest is taken, of those that noise cannot tell apart the one with
-    the fewest changes.
+    Of several with the same bytes, give or take `noise`, the fastest is taken, of those whose times noise
+    cannot tell apart the one with the fewest changes.
     """
     kept: list[Candidate] = []
-    ranked = sorted(found, key=lambda one: (one.bytes, one.ratio.median, distance(one.setup)))
+    smaller: list[Candidate] = []
+    ranked = sorted(found, key=lambda one: one.bytes)
     while ranked:
-        level = [one for one in ranked if one.bytes == ranked[0].bytes]
+        level = [one for one in ranked if one.bytes <= ranked[0].bytes + noise]
         ranked = ranked[len(level) :]
-        alike = [one for one in level if not one.ratio.slower_than(level[0].ratio)]
+        fastest = min(level, key=lambda one: one.ratio.median)
+        alike = [one for one in level if not one.ratio.slower_than(fastest.ratio)]
         best = min(alike, key=lambda one: (distance(one.setup), one.ratio.median))
-        if all(less.ratio.slower_than(best.ratio) for less in kept):
+        if all(less.ratio.slower_than(best.ratio) for less in smaller):
             kept.append(best)
+        smaller += level
     return tuple(kept)

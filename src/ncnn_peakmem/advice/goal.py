@@ -11,6 +11,8 @@ from ncnn_peakmem.measurement import JUDGED, Gauge, Metric, Phase, Reading
 FREE = 0.05
 """The growth of latency that a saving may have where neither a budget nor a limit is given."""
 
+_NOISE: Mapping[Gauge, int] = {Gauge.PAGES: 16 << 10}
+
 Figures = Mapping[Phase, Mapping[Metric, int]]
 
 
@@ -49,7 +51,7 @@ _PHASES: Mapping[Stretch, tuple[Phase, ...]] = {
 class Goal:
     """The headline metric of `gauge` over `stretch`, gross, as small as `budget` bytes if that is given.
 
-    `growth` is how much longer than the default an inference may take: 0.05 allows 5 %.
+    `growth` is how much longer than the reference an inference may take: 0.05 allows 5 %.
     """
 
     gauge: Gauge = Gauge.HEAP
@@ -61,6 +63,11 @@ class Goal:
     def metric(self) -> Metric:
         """The metric that is looked at."""
         return JUDGED[self.gauge][0]
+
+    @property
+    def noise(self) -> int:
+        """By how many bytes two readings of the same may differ."""
+        return _NOISE.get(self.gauge, 0)
 
     @property
     def allowed_growth(self) -> float | None:

@@ -77,7 +77,7 @@ class Search:
 
     def _neighbours(self, known: Known) -> Iterable[Setup]:
         found = candidates(known.values(), self.goal)
-        on_front = front(found, self.space.distance)
+        on_front = front(found, self.space.distance, self.goal.noise)
         steps = (step for one in on_front for step in self.space.steps(one.setup))
         return self._hopeful(filter(lambda step: self._effective(step, known), steps), known)
 

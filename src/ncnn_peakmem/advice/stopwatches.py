@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from ncnn_peakmem.measurement import Outcome, OutcomeKind
@@ -31,23 +32,39 @@ class Rounds:
 def time_beside(
     reference: Job, other: Job, conditions: Conditions, rounds: Rounds
 ) -> tuple[Outcome, tuple[Pair, ...]]:
-    """Pairs of inferences, without anything that traces them; no pairs where a child ends before its time."""
+    """Pairs of inferences, without anything that traces them; no pairs where a child ends before its time.
+
+    Where it is the reference's that ends, the outcome is `hindered`: it tells nothing of the other.
+    """
     pairs: list[Pair] = []
     try:
         for _ in range(rounds.starts):
-            with Stopwatch(reference, conditions) as usual, Stopwatch(other, conditions) as changed:
+            with ExitStack() as running:
+                with _reference():
+                    usual = running.enter_context(Stopwatch(reference, conditions))
+                changed = running.enter_context(Stopwatch(other, conditions))
                 pairs += _turns(usual, changed, rounds)
     except ProbeEnded as ended:
         return ended.outcome, ()
     return Outcome(OutcomeKind.OK), tuple(pairs)
 
 
+@contextmanager
+def _reference() -> Iterator[None]:
+    """Say of a child that ends here that it was not the one to be timed."""
+    try:
+        yield
+    except ProbeEnded as ended:
+        told = ended.outcome
+        where = f" in {told.phase}" if told.phase else ""
+        cause = f"not timed, for what it is compared with ended: {told.kind}{where}: {told.cause}"
+        raise ProbeEnded(Outcome(OutcomeKind.FAILED, cause, hindered=True)) from ended
+
+
 def _turns(usual: Stopwatch, changed: Stopwatch, rounds: Rounds) -> Iterator[Pair]:
-    for child in (usual, changed):
-        child.load()
-        child.prepare_input()
-        for _ in range(rounds.warm_up):
-            child.infer()
+    with _reference():
+        _warm(usual, rounds)
+    _warm(changed, rounds)
     began = time.monotonic()
     for number in range(rounds.each):
         if number >= rounds.least and time.monotonic() - began > rounds.seconds:
@@ -55,6 +72,18 @@ def _turns(usual: Stopwatch, changed: Stopwatch, rounds: Rounds) -> Iterator[Pai
         # Each goes first in turn: what comes second finds the caches as the other one left them.
         if number % 2:
             mine = changed.infer()
-            yield usual.infer(), mine
+            yield _usual(usual), mine
         else:
-            yield usual.infer(), changed.infer()
+            yield _usual(usual), changed.infer()
+
+
+def _usual(child: Stopwatch) -> int:
+    with _reference():
+        return child.infer()
+
+
+def _warm(child: Stopwatch, rounds: Rounds) -> None:
+    child.load()
+    child.prepare_input()
+    for _ in range(rounds.warm_up):
+        child.infer()

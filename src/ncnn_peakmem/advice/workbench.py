@@ -5,28 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import ValidationError
 
-from ncnn_peakmem import whole_file
+from ncnn_peakmem import probe, whole_file
 from ncnn_peakmem.advice.stopwatches import Rounds, time_beside
 from ncnn_peakmem.advice.timing import Timing
 from ncnn_peakmem.case import Case, Precision
 from ncnn_peakmem.catalog import Axis
 from ncnn_peakmem.conversion import Cache, ConversionError, Stage, convert
 from ncnn_peakmem.machine import MachineClass
-from ncnn_peakmem.measurement import Gauge, Measurement
+from ncnn_peakmem.measurement import Gauge, Measurement, Outcome, OutcomeKind
 from ncnn_peakmem.network import ModelFiles, Network
 from ncnn_peakmem.probe import Conditions, Job
 from ncnn_peakmem.run import Run, without_model
 from ncnn_peakmem.runtimes import Runtime
 from ncnn_peakmem.termination import raise_if_terminated
 
-_SCHEMA = 1
+_SCHEMA = 2
+# They tell of how busy or full the machine was as much as of the case.
+_PASSING = frozenset({OutcomeKind.TIMED_OUT, OutcomeKind.OUT_OF_MEMORY})
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,12 @@ class Workbench:
             self.cache,
             self.progress,
         )
+        record = place / f"{case.id}.json"
+        if not _readable(run, case):
+            record.unlink(missing_ok=True)
         measurement = run.measure(case, self.network)
-        if measurement.hindrance is not None:
-            # It tells of the machine at this moment, and nothing that the next call should go by.
-            (place / f"{case.id}.json").unlink(missing_ok=True)
+        if not _lasting(measurement.outcome):
+            record.unlink(missing_ok=True)
         return measurement
 
     def time(self, case: Case, reference: Case) -> Timing:
@@ -92,7 +98,7 @@ class Workbench:
                 return found
             outcome, pairs = time_beside(self._job(reference), self._job(case), self.conditions, self.rounds)
             timing = Timing(case.id, reference.id, beside, outcome, pairs)
-            if not outcome.hindered:
+            if _lasting(outcome):
                 whole_file.write(record, timing.to_json())
         return timing
 
@@ -112,6 +118,9 @@ class Workbench:
             "runtime": self.runtime.digest,
             "machine": self.machine.id,
             "gauge": self.gauge,
+            "method": _method(),
+            "python": sys.version,
+            "step_timeout_seconds": self.conditions.step_timeout_seconds,
             "loops": asdict(self.network.loops),
             "axes": {
                 name: [axis.default, [(label, dict(one.flags)) for label, one in axis.choices.items()]]
@@ -124,6 +133,30 @@ class Workbench:
 
     def _job(self, case: Case) -> Job:
         return Job(self.runtime, self.model(case.precision), case.flags, case.threads)
+
+
+def _lasting(outcome: Outcome) -> bool:
+    """Whether a later call may go by it."""
+    return not outcome.hindered and outcome.kind not in _PASSING
+
+
+def _readable(run: Run, case: Case) -> bool:
+    """Whether what is kept of a case, if anything, is whole."""
+    try:
+        run.read(case.id)
+    except ValidationError:
+        return False
+    return True
+
+
+@cache
+def _method() -> str:
+    """A digest of what measures: another probe may read other figures."""
+    folder = Path(probe.__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(folder.rglob("*.py")):
+        digest.update(f"{source.relative_to(folder)}\0".encode() + source.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _read(record: Path) -> Timing | None:

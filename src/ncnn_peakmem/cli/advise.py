@@ -42,13 +42,15 @@ from ncnn_peakmem.cli.model import Chosen, network_arguments
 from ncnn_peakmem.cli.size import SizeParameter
 from ncnn_peakmem.conversion import ConversionError
 from ncnn_peakmem.measurement import Gauge
-from ncnn_peakmem.network import NcnnFiles, Network
+from ncnn_peakmem.network import Network
 from ncnn_peakmem.owned_folder import ScratchFolder
 from ncnn_peakmem.reports import advice as report
 from ncnn_peakmem.reports.quantity import counted
 
 # In a checkout; an installed package has none beside it.
 _SHIPPED = Path(__file__).parents[3] / "models.yaml"
+# Under default malloc the noise is larger than what most options change.
+_GAUGES = (Gauge.HEAP, Gauge.PAGES)
 
 
 class _Threads(click.ParamType[tuple[int, ...]]):
@@ -83,7 +85,7 @@ class _Share(click.ParamType[float]):
     "--budget", type=SizeParameter(), metavar="SIZE", help="What the network may take, such as 64MiB or 64MB."
 )
 @click.option(
-    "--gauge", type=click.Choice(Gauge, case_sensitive=False), default=Gauge.HEAP, show_default=True
+    "--gauge", type=click.Choice(_GAUGES, case_sensitive=False), default=Gauge.HEAP, show_default=True
 )
 @click.option(
     "--phase",
@@ -148,7 +150,8 @@ def advise(
     Precisions, options and threads are compared with the default, by measuring. What was measured is kept:
     after an interruption the same command goes on where it stopped.
 
-    Exit codes: 0 advice given, 1 nothing reaches the budget, 2 usage, 3 could not measure, 130 interrupted.
+    Exit codes: 0 advice given, 1 nothing reaches the budget, or the answer was not confirmed, 2 usage,
+    3 could not measure, 130 interrupted.
     """
     known = _catalog(click.get_current_context())
     space = Space(
@@ -216,18 +219,22 @@ def _catalog(context: click.Context) -> Catalog:
     if context.get_parameter_source("models") is click.core.ParameterSource.DEFAULT and network.suffix:
         places = [network.with_name("models.yaml"), models, _SHIPPED]
     place = next((place for place in places if place.is_file()), models)
+    if network.suffix and not place.exists():
+        raise click.UsageError(
+            f"{place}: no such file. The options to vary are the axes of a models file: name one with "
+            f"--models FILE, or put it beside {network} as models.yaml"
+        )
     with told_as(click.UsageError, CatalogError):
         return catalog.load(place, context.params["model_dir"])
 
 
 def _precisions(network: Network, wanted: tuple[Precision, ...]) -> tuple[Precision, ...]:
     """Those to compare, the network's own first: of weights that are not fp32 no others can be made."""
-    own, source = network.precision, network.source
-    has_weights = not isinstance(source, NcnnFiles) or source.bin is not None
-    possible = tuple(Precision) if own is Precision.FP32 and has_weights else (own,)
+    own = network.precision
+    possible = tuple(Precision) if network.has_fp32_weights else (own,)
     for precision in wanted:
         if precision not in possible:
-            why = f"its weights are {own}" if has_weights else "it has none"
+            why = "it has none" if own is Precision.FP32 else f"its weights are {own}"
             raise click.UsageError(f"--precision {precision}: no such weights can be made, for {why}")
     return tuple(one for one in possible if not wanted or one in wanted)
 

@@ -9,6 +9,7 @@ import click
 
 from ncnn_peakmem.catalog import quantity
 
+_ALLOWED = "whole bytes such as 16384, or a size such as 16 KiB, 4 MiB, 1 GiB, 16 kB, 4 MB, 1 GB"
 _POWERS = {"kB": 10**3, "MB": 10**6, "GB": 10**9}
 _DECIMAL = re.compile(rf"([0-9]{{1,15}}) *({'|'.join(_POWERS)})")
 
@@ -25,5 +26,5 @@ class SizeParameter(click.ParamType[int]):
             return int(decimal[1]) * _POWERS[decimal[2]]
         try:
             return quantity.size(int(value) if str(value).isdecimal() else value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        except ValueError:
+            self.fail(f"found {str(value)[:40]!r}; allowed: {_ALLOWED}", param, ctx)

@@ -36,9 +36,16 @@ def render(advice: Advice) -> RenderableType:
 
 def change(advice: Advice, one: Candidate) -> str:
     """A change and what it does, such as `winograd43 off: -107.79 MiB peak, +3 % time [-2, +7]`."""
-    before = advice.findings[advice.reference]
-    saved = quantity.difference(one.bytes - before.bytes(advice.goal))
-    return f"{advice.space.words(one.setup)}: {saved} {advice.goal.stretch}, {_time(one.ratio)}"
+    return _change(advice, one.finding)
+
+
+def _change(advice: Advice, one: Finding) -> str:
+    before, goal = advice.findings[advice.reference], advice.goal
+    words = advice.space.words(one.setup)
+    if one.setup == advice.reference:
+        return f"{words}: {goal.stretch} {quantity.size(one.bytes(goal))}"
+    saved = quantity.difference(one.bytes(goal) - before.bytes(goal))
+    return f"{words}: {saved} {goal.stretch}, {_time(one.ratio) if one.ratio else 'not timed'}"
 
 
 def confirmed(advice: Advice, confirmation: Confirmation) -> str:
@@ -48,11 +55,14 @@ def confirmed(advice: Advice, confirmation: Confirmation) -> str:
         failed = next((one for one in (before, after) if not one.outcome.ok), after)
         return f"not confirmed: measured once more, {_failure(failed)}"
     stretches = _BOTH if goal.stretch in (Stretch.PEAK, *_BOTH) else (goal.stretch,)
+    word = "confirmed" if confirmation.holds(goal) else "not confirmed"
+    if confirmation.alone:
+        sizes = (f"{stretch} peak {quantity.size(after.bytes(goal, stretch))}" for stretch in stretches)
+        return f"{word}: {', '.join(sizes)}"
     figures = ", ".join(
         f"{stretch} peak {_moved(before.bytes(goal, stretch), after.bytes(goal, stretch))}"
         for stretch in stretches
     )
-    word = "confirmed" if confirmation.holds(goal) else "not confirmed"
     ratio = after.ratio
     return f"{word}: {figures}, time {ratio.median:.2f}x [{ratio.low:.2f}, {ratio.high:.2f}]"
 
@@ -64,7 +74,11 @@ def _head(advice: Advice) -> Iterator[Text]:
     told = f"{quantity.counted(count, 'setup')} measured, of at most {advice.most}; gauge {goal.gauge}"
     before = advice.findings[advice.reference]
     yield Text(told, style="dim")
-    yield Text(f"default: {_figures(advice, before)}, {_inference(advice)}", style="dim")
+    words = advice.space.words(advice.reference)
+    if not _default_runs(advice):
+        failed = _failure(advice.findings[advice.space.origin])
+        yield Text(f"the default does not run: {failed}; compared with {words}", style="yellow")
+    yield Text(f"{words}: {_figures(advice, before)}, {_inference(advice)}", style="dim")
 
 
 def _answer(advice: Advice) -> Iterator[Text]:
@@ -85,27 +99,38 @@ def _answer(advice: Advice) -> Iterator[Text]:
             if advice.confirmation is not None:
                 style = "green" if advice.confirmation.holds(goal) else "red"
                 yield Text(f"  {confirmed(advice, advice.confirmation)}", style=style)
-            if best.chosen.setup.precision is not advice.reference.precision:
+            if best.chosen.setup.precision is not advice.space.origin.precision:
                 yield from _plainer(advice, best.plainer)
     floor = best.floor
-    what = "the default" if floor.setup == advice.reference else change(advice, floor)
-    yield Text(f"  floor {quantity.size(floor.bytes)}: {what}")
+    what = _reference(advice) if floor.setup == advice.reference else _change(advice, floor)
+    yield Text(f"  floor {quantity.size(floor.bytes(goal))}: {what}")
 
 
 def _question(advice: Advice) -> str:
     goal = advice.goal
     if goal.budget is None:
         limit = f"{100 * (goal.allowed_growth or 0):g} %"
-        return f"The least {goal.stretch} for up to {limit} more time than the default"
-    within = "" if goal.growth is None else f", for up to {100 * goal.growth:g} % more time than the default"
+        return f"The least {goal.stretch} for up to {limit} more time than {_reference(advice)}"
+    limit = "" if goal.growth is None else f"{100 * goal.growth:g} % more time than {_reference(advice)}"
+    within = f", for up to {limit}" if limit else ""
     return f"The cheapest way to {goal.stretch} {quantity.size(goal.budget)}{within}"
 
 
 def _least(advice: Advice) -> str:
     goal, floor = advice.goal, advice.recommendation.floor
-    if goal.budget is not None and floor.bytes <= goal.budget:
-        return f"it takes more time, {change(advice, floor)}"
-    return f"the least is {quantity.size(floor.bytes)}"
+    if goal.budget is not None and floor.bytes(goal) <= goal.budget:
+        why = "takes more time" if floor.ratio else "could not be timed"
+        return f"what fits {why}, {_change(advice, floor)}"
+    return f"the least is {quantity.size(floor.bytes(goal))}"
+
+
+def _default_runs(advice: Advice) -> bool:
+    return advice.reference == advice.space.origin
+
+
+def _reference(advice: Advice) -> str:
+    """What all is compared with."""
+    return "the default" if _default_runs(advice) else advice.space.words(advice.reference)
 
 
 def _how(advice: Advice, setup: Setup) -> Iterator[Text]:
@@ -118,7 +143,7 @@ def _how(advice: Advice, setup: Setup) -> Iterator[Text]:
 
 
 def _plainer(advice: Advice, plainer: Candidate | None) -> Iterator[Text]:
-    own = advice.reference.precision
+    own = advice.space.origin.precision
     yield Text("  mind that other weights give other answers: see how near they come before you ship them")
     if plainer is None:
         yield Text(f"  with {own} weights nothing does")
@@ -150,7 +175,7 @@ def _front(advice: Advice) -> Iterator[RenderableType]:
 
 
 def _singles(advice: Advice) -> Iterator[RenderableType]:
-    """What each change does to the default, from the one that saves most."""
+    """What each change does to the reference, from the one that saves most."""
     singles = [
         Candidate(one, one.bytes(advice.goal), one.ratio)
         for step in advice.space.steps(advice.reference)
@@ -164,7 +189,7 @@ def _singles(advice: Advice) -> Iterator[RenderableType]:
 
 
 def _rows(advice: Advice) -> list[Candidate]:
-    """The front, with the default and what is recommended wherever they are."""
+    """The front, with the reference and what is recommended wherever they are."""
     reference = advice.findings[advice.reference]
     shown = {one.setup: one for one in advice.front}
     assert reference.ratio is not None
@@ -178,9 +203,12 @@ def _rows(advice: Advice) -> list[Candidate]:
 def _asides(advice: Advice) -> Iterator[Text]:
     """What changes nothing, what did not run, and what was not looked at."""
     for same, names in _folded(advice).items():
-        yield Text(f"the same as {same}, to the byte: {'; '.join(names)}")
+        noise = advice.goal.noise
+        near = f"give or take {quantity.size(noise)}" if noise else "to the byte"
+        yield Text(f"the same as {same}, {near}: {'; '.join(names)}")
     for one in advice.excluded:
-        yield Text(f"left out, {_failure(one)}", style="yellow")
+        if one.setup != advice.space.origin:
+            yield Text(f"left out, {_failure(one)}", style="yellow")
     growing = [one for one in advice.findings.values() if one.reading(advice.goal.gauge).growing]
     if growing:
         words = "; ".join(advice.space.words(one.setup) for one in growing)
@@ -264,7 +292,7 @@ def to_json(advice: Advice) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _id(advice: Advice, one: Candidate | None) -> str | None:
+def _id(advice: Advice, one: Candidate | Finding | None) -> str | None:
     return None if one is None else advice.space.case(one.setup).id
 
 
