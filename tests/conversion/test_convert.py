@@ -144,6 +144,18 @@ def test_the_key_of_a_built_in_network(cache: Cache, monkeypatch: pytest.MonkeyP
     assert len({first, *others}) == 1 + len(others)
 
 
+def test_the_key_of_a_built_in_network_follows_its_own_inputs(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = key_of(BuiltIn("unet"), cache)
+    others = []
+    for end in (networks.Input(shape=(1, 3, 320, 320)), networks.Input("image", (1, 3, 256, 256))):
+        with monkeypatch.context() as patch:
+            patch.setattr(networks, "inputs", lambda _, __, end=end: (end,))
+            others.append(key_of(BuiltIn("unet"), cache))
+    assert len({first, *others}) == 3
+
+
 def other_version(package: str) -> Callable[[str], str]:
     version = metadata.version
     return lambda name: "0" if name == package else version(name)

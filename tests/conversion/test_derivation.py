@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +20,7 @@ from packaging.version import Version
 from ncnn_peakmem import model_bin, param_file
 from ncnn_peakmem.case import Precision
 from ncnn_peakmem.conversion import Cache, ConversionError, Stage, convert, quantization_report, verify
+from ncnn_peakmem.conversion.cache import Entry, Interface, Key
 from ncnn_peakmem.model_bin import Storage, Writer
 from ncnn_peakmem.network import Calibration, CalibrationMethod, ModelFiles, NcnnFiles, Network
 
@@ -28,6 +33,7 @@ FEW = Calibration(CalibrationMethod.MIN_MAX, inputs=2)
 
 WEIGHTS = 4 * 3 * 9
 BIASES = 4
+REPORT_OF_ANOTHER = b'{"quantized": ["c"], "requantized": [], "left": [], "inputs": 1}'
 
 
 @pytest.fixture
@@ -127,6 +133,102 @@ def test_other_calibration_makes_another_entry(converted: Converted, tmp_path: P
     (data / "a.npy").rename(data / "b.npy")
     third = place(from_data)
     assert len({first, second, third, place(FEW), place(replace(FEW, inputs=3))}) == 5
+
+
+def noted_key(network: Network, cache: Cache) -> Key:
+    """The key that its int8 files are asked for by."""
+    keys: list[Key] = []
+
+    class Noting(Cache):
+        def entry(
+            self, key: Key, fill: Callable[[Path, Path], Interface], progress: Callable[[str], None]
+        ) -> Entry:
+            keys.append(key)
+            if key.ingredients.get("precision") == Precision.INT8:
+                raise LookupError
+            return super().entry(key, fill, progress)
+
+    with pytest.raises(LookupError):
+        convert(network, Noting(cache.root), precision=Precision.INT8)
+    return keys[-1]
+
+
+def test_the_key_follows_the_files_that_are_read_and_no_others(
+    own: Network, cache: Cache, tmp_path: Path
+) -> None:
+    assert isinstance(own.source, NcnnFiles)
+    two = "7767517\n4 4\nInput in0 0 1 in0 0=8 1=8 2=3\nInput in1 0 1 in1 0=8 1=8 2=3\n"
+    two += "Convolution c 1 1 in0 c 0=4 1=3 4=1 5=1 6=108\nBinaryOp add 2 1 c in1 out\n"
+    own.source.param.write_text(two.replace("0=8 1=8 2=3\nConv", "0=8 1=8 2=4\nConv"))
+    elsewhere, data = tmp_path / "elsewhere", tmp_path / "data"
+    elsewhere.mkdir()
+    (data / "in1").mkdir(parents=True)
+    (data / "in0").symlink_to(elsewhere)
+    for folder in (data / "in0", data / "in1"):
+        for name in ("a.npy", "b.npy"):
+            (folder / name).write_bytes(b"first")
+    network = replace(own, input_shapes=(), calibration=Calibration(data=data, inputs=1))
+    first = noted_key(network, cache)
+
+    (data / "in0" / "b.npy").write_bytes(b"beyond the first input")
+    (data / "notes.txt").write_text("none of this")
+    os.mkfifo(data / "in1" / "a.pgm")
+    assert noted_key(network, cache) == first
+    (elsewhere / "a.npy").write_bytes(b"other")
+    assert noted_key(network, cache) != first
+
+
+def test_the_key_follows_what_decodes_the_pictures_that_are_read(
+    own: Network, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    version = metadata.version
+
+    def key(pillow: str) -> str:
+        monkeypatch.setattr(metadata, "version", lambda name: pillow if name == "pillow" else version(name))
+        return noted_key(replace(own, calibration=Calibration(data=data)), cache).digest
+
+    (data / "a.ppm").write_bytes(b"P6")
+    assert key("1") == key("2")
+    (data / "a.PNG").write_bytes(b"PNG")
+    assert key("1") != key("2")
+
+
+def test_a_folder_that_fits_no_input_is_refused_before_anything_runs(
+    own: Network, cache: Cache, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    error = refusal(replace(own, calibration=Calibration(data=tmp_path / "data")), cache, Precision.INT8)
+    assert error.stage is Stage.QUANTIZE
+    assert "data: holds no calibration data" in error.cause
+    assert list(cache.root.rglob("quantize.log")) == []
+    assert "models.yaml" in error.advice
+
+
+@pytest.mark.parametrize("content", [b"[]", b"\xff", b'{"quantized": 3}', REPORT_OF_ANOTHER])
+def test_a_strangers_report_beside_own_files_is_not_ours(content: bytes, own: Network, cache: Cache) -> None:
+    assert isinstance(own.source, NcnnFiles)
+    own.source.param.with_name("quantization.json").write_bytes(content)
+    assert quantization_report(convert(own, cache)) is None
+
+
+def test_a_report_that_was_damaged_in_the_cache_is_none(converted: Converted, cache: Cache) -> None:
+    shutil.copytree(converted.cache.root, cache.root, dirs_exist_ok=True)
+    model = convert(replace(converted.network, calibration=FEW), cache, precision=Precision.INT8)
+    assert quantization_report(model)
+    report = model.param.with_name("quantization.json")
+    report.write_bytes(b"x" * report.stat().st_size)
+    assert quantization_report(model) is None
+
+
+def test_a_disk_that_is_full_is_told(own: Network) -> None:
+    assert isinstance(own.source, NcnnFiles)
+    words = [str(own.source.param), str(own.source.bin), "/dev/full"]
+    command = [sys.executable, "-m", "ncnn_peakmem.conversion.half", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == os.EX_DATAERR
+    assert done.stderr == "/dev/full: No space left on device\n"
 
 
 def test_a_release_matters_only_where_a_product_would_become_int8(converted: Converted) -> None:

@@ -8,6 +8,7 @@ from ncnn_peakmem.conversion import Cache, ConversionError, Stage, convert
 from ncnn_peakmem.network import InputBlob, ModelFiles, NcnnFiles, Network, Shape
 
 WITH_SHAPE = "7767517\n2 2\nInput data 0 1 data 0=8 1=6 2=3\nReLU relu 1 1 data out\n"
+POOLING = WITH_SHAPE.replace("ReLU relu 1 1 data out", "Slice slice 1 1 data out -23300=1,-233 1=1")
 WITHOUT_SHAPE = WITH_SHAPE.replace(" 0=8 1=6 2=3", "")
 
 
@@ -67,6 +68,11 @@ def test_the_digest_follows_graph_weight_bytes_and_shapes_but_no_values(param: P
         (WITH_SHAPE, [(1, 3, 6, 8), (1, 4)], "2 input shapes for the inputs data"),
         (WITH_SHAPE, [(2, 3, 6, 8)], "[2, 3, 6, 8] does not begin with a batch of 1"),
         (WITH_SHAPE, [(1,)], "[1] does not begin with a batch of 1"),
+        (WITH_SHAPE, [(1, 2, 3, 4, 5, 6)], "[1, 2, 3, 4, 5, 6] is not of 1 to 4 sizes after the batch"),
+        (POOLING, [(1, 2, 3, 4, 5, 6)], "[1, 2, 3, 4, 5, 6] is not of 1 to 4 sizes after the batch"),
+        (WITH_SHAPE, [(1, 3, 0, 8)], "[1, 3, 0, 8] is not of 1 to 4 sizes after the batch, each above 0"),
+        (WITH_SHAPE, [(1, 3, -6, 8)], "[1, 3, -6, 8] is not of 1 to 4 sizes after the batch, each above 0"),
+        (WITH_SHAPE.replace("1=6", "1=-6"), [], "does not tell the shape of input data"),
     ],
 )
 def test_a_wrong_shape_points_at_the_key_in_models_yaml(

@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ import filelock
 import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
-from ncnn_peakmem import whole_file
+from ncnn_peakmem import bounded_file, whole_file
 from ncnn_peakmem.conversion.bench import Progress
 from ncnn_peakmem.conversion.ncnn_files import model_digest
 from ncnn_peakmem.network import InputBlob, ModelFiles
@@ -38,6 +38,7 @@ _RUN = PARAM, BIN = "net.param", "net.bin"
 _BESIDE = ONNX, TABLE, REPORT = "net.onnx", "net.table", "quantization.json"
 _RECORD = "entry.json"
 _SCHEMA = 1
+_MOST_RECORD_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,13 @@ def _at_home() -> str:
     return chosen
 
 
+def entry_of(model: ModelFiles) -> Entry | None:
+    """The entry of a cache that a model's files are; None where they are a user's own."""
+    found = _open(model.param.parent)
+    is_its = isinstance(found, Entry) and replace(model, detections=()) == found.model
+    return found if isinstance(found, Entry) and is_its else None
+
+
 def verify(entry: Entry, names: Iterable[str] = ()) -> tuple[str, ...]:
     """Hash files of an entry, all by default; give the names of those that are not what was converted."""
     return tuple(
@@ -218,8 +226,8 @@ def _open(place: Path) -> Entry | str | None:
     if not place.exists():
         return None
     try:
-        record = _RECORDS.validate_json((place / _RECORD).read_bytes())
-    except (OSError, ValidationError):
+        record = _RECORDS.validate_json(bounded_file.read(place / _RECORD, _MOST_RECORD_BYTES))
+    except (bounded_file.UnreadableFile, ValidationError):
         return f"{_RECORD} is unreadable"
     if record.schema != _SCHEMA or not {*_RUN} <= {*record.files} <= {*_RUN, *_BESIDE}:
         return f"{_RECORD} is not of schema {_SCHEMA}"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ncnn_peakmem import model_bin, param_file
+from pydantic import ValidationError
+
+from ncnn_peakmem import bounded_file, model_bin, param_file
 from ncnn_peakmem.case import Precision
 from ncnn_peakmem.conversion import digest, ncnn_files, quantization
 from ncnn_peakmem.conversion.bench import Bench
-from ncnn_peakmem.conversion.cache import BIN, ONNX, PARAM, REPORT, TABLE, Cache, Interface, Key
+from ncnn_peakmem.conversion.cache import BIN, ONNX, PARAM, REPORT, TABLE, Cache, Interface, Key, entry_of
 from ncnn_peakmem.conversion.error import ConversionError, Stage
-from ncnn_peakmem.network import ModelFiles, Network
+from ncnn_peakmem.conversion.quantization import data_files
+from ncnn_peakmem.network import InputBlob, ModelFiles, Network
 
 DERIVATION = 1
 """Part of each derived entry's key: raised with a change here that may change the files it makes."""
@@ -23,6 +26,7 @@ DERIVATION = 1
 _HALF = "ncnn_peakmem.conversion.half"
 _LOAD_CHECK = "ncnn_peakmem.conversion.load_check"
 _KEPT = {PARAM, BIN, TABLE, REPORT}
+_MOST_REPORT_BYTES = 16 << 20
 _PACKAGES = {Precision.FP16: ("numpy",), Precision.INT8: ("ncnn", "numpy")}
 
 
@@ -57,7 +61,7 @@ def derive(
         "versions": {package: metadata.version(package) for package in _PACKAGES[precision]},
     }
     if precision is Precision.INT8:
-        ingredients |= {"calibration": _calibration(network), "gemm": gemm}
+        ingredients |= {"calibration": _calibration(network, model.inputs), "gemm": gemm}
 
     def fill(folder: Path, logs: Path) -> Interface:
         desk = replace(bench, folder=folder / "work", logs=logs)
@@ -101,9 +105,14 @@ def from_files(network: Network, model: ModelFiles, precision: Precision) -> Ori
 
 
 def quantization_report(model: ModelFiles) -> quantization.Report | None:
-    """What was quantized of int8 files that were made here; None for a user's own."""
-    file = model.param.with_name(REPORT)
-    return quantization.Report.from_json(file.read_bytes()) if file.is_file() else None
+    """What was quantized of int8 files that are an entry of a cache; None for a user's own."""
+    entry = entry_of(model)
+    if entry is None or REPORT not in entry.record.files:
+        return None
+    try:
+        return quantization.Report.from_json(bounded_file.read(entry.folder / REPORT, _MOST_REPORT_BYTES))
+    except (bounded_file.UnreadableFile, ValidationError):
+        return None
 
 
 def refuse_other_source(network: Network, precision: Precision) -> None:
@@ -138,19 +147,35 @@ def _quantize(bench: Bench, network: Network, model: ModelFiles, weights: Path, 
     bench.python(Stage.QUANTIZE, quantization.MODULE, *arguments)
 
 
-def _calibration(network: Network) -> dict[str, Any]:
+def _calibration(network: Network, inputs: Sequence[InputBlob]) -> dict[str, Any]:
     """What decides the scales, with contents in place of paths. ConversionError where they are not there."""
     chosen = network.calibration
-    place = chosen.table or chosen.data
     try:
         if chosen.table:
             return {"table": digest.of_file(chosen.table)}
-        data = digest.of_folder(chosen.data) if chosen.data else None
-    except OSError as error:
-        cause = f"{place} cannot be read: {error.strerror}"
+        told: dict[str, Any] = {"method": chosen.method.value, "inputs": chosen.inputs, "data": None}
+        return told | _data(chosen.data, inputs, chosen.inputs) if chosen.data else told
+    except (quantization.QuantizationError, OSError) as error:
+        place = chosen.table or chosen.data
+        cause = f"{place} cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
         advice = "correct the network's calibration in models.yaml"
         raise ConversionError(network.name, Stage.QUANTIZE, cause, advice) from error
-    return {"method": chosen.method.value, "inputs": chosen.inputs, "data": data}
+
+
+def _data(folder: Path, inputs: Sequence[InputBlob], most: int) -> dict[str, Any]:
+    runs = data_files.picked(folder, inputs, most)
+    files = [(name, path) for run in runs for name, path in run.items()]
+    told: dict[str, Any] = {"data": [[name, path.name, digest.of_file(path)] for name, path in files]}
+    if any(path.suffix.lower() in data_files.COMPRESSED for _, path in files):
+        told["pillow"] = _installed("pillow")
+    return told
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _multiplies_by_weights(param: Path) -> bool:

@@ -13,13 +13,6 @@ def of_file(path: Path) -> str:
     return _hashed(path.absolute(), (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
 
 
-def of_folder(folder: Path) -> str:
-    """The digest of the names and contents of all files below a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    told = "".join(f"{of_file(path)} {path.relative_to(folder)}\n" for path in files)
-    return hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()
-
-
 @functools.lru_cache(maxsize=4096)
 def _hashed(path: Path, _stamp: tuple[int, ...]) -> str:
     with path.open("rb") as content:

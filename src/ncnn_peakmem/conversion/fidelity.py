@@ -47,9 +47,14 @@ class Fidelity:
 def compare(
     reference: tuple[Path, Path], other: tuple[Path, Path], blobs: Sequence[InputBlob], count: int
 ) -> tuple[Fidelity, ...]:
-    """Run two models, each a .param and a .bin, and tell the fidelity of each output."""
+    """Run two models, each a .param and a .bin, and tell the fidelity of each output.
+
+    Outputs that are of another size for one input than for another are left out: numbers of theirs that
+    stand at the same place need not be about the same thing.
+    """
     graph = param_file.read(reference[0])
-    wanted = graph.outputs()
+    listing = graph.detections()
+    wanted = tuple(name for name in graph.outputs() if name not in listing)
     if missing := set(wanted) - set(param_file.read(other[0]).outputs()):
         raise QuantizationError(f"{other[0]} has no output {', '.join(sorted(missing))}")
     runners = [Runner(*files) for files in (reference, other)]
@@ -59,7 +64,11 @@ def compare(
         for side, runner in enumerate(runners):
             for name, values in runner.blobs(inputs, wanted):
                 answers[name][side].append(values.astype(np.float64).ravel())
-    return tuple(fidelity(name, np.array(sides[0]), np.array(sides[1])) for name, sides in answers.items())
+    return tuple(
+        fidelity(name, np.array(sides[0]), np.array(sides[1]))
+        for name, sides in answers.items()
+        if len({values.size for side in sides for values in side}) == 1
+    )
 
 
 def fidelity(output: str, reference: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> Fidelity:
@@ -100,13 +109,15 @@ def main(
     """Tell how near a model's outputs are to a reference's, as JSON."""
     try:
         found = compare((reference_param, reference_bin), (param, weights), blobs, count)
+        text = json.dumps([asdict(one) for one in found], indent=1)
+        if result:
+            result.write_text(f"{text}\n", encoding="utf-8")
+        else:
+            click.echo(text)
     except (QuantizationError, ParamFileError) as error:
         refuse(str(error))
-    text = json.dumps([asdict(one) for one in found], indent=1)
-    if result:
-        result.write_text(f"{text}\n", encoding="utf-8")
-    else:
-        click.echo(text)
+    except OSError as error:
+        refuse(f"{error.filename or result}: {error.strerror}")
 
 
 if __name__ == "__main__":

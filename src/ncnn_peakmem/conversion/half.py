@@ -34,6 +34,8 @@ def main(param: str, weights: str, out: str) -> None:
                 _write(stored, writer)
     except (ModelBinError, param_file.ParamFileError) as error:
         refuse(str(error))
+    except OSError as error:
+        refuse(f"{error.filename or out}: {error.strerror}")
 
 
 def _write(stored: Stored, writer: Writer) -> None:

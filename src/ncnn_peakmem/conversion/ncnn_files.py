@@ -11,6 +11,7 @@ from pathlib import Path
 from ncnn_peakmem import model_bin, param_file
 from ncnn_peakmem.conversion.error import SHAPES_ADVICE, ConversionError, Stage
 from ncnn_peakmem.conversion.fit import misfit
+from ncnn_peakmem.graph.shapes import is_possible
 from ncnn_peakmem.network import InputBlob, ModelFiles, NcnnFiles, Network, Shape
 
 _FIT_ADVICE = f"correct the Input layer of the .param, or {SHAPES_ADVICE}"
@@ -84,6 +85,9 @@ def _declared(network: Network, name: str, shape: Shape | None) -> Shape:
 def _without_batch(network: Network, shape: Shape) -> Shape:
     if len(shape) < 2 or shape[0] != 1:
         raise _error(network, f"input shape {list(shape)} does not begin with a batch of 1", SHAPES_ADVICE)
+    if not is_possible(shape[1:]):
+        cause = f"input shape {list(shape)} is not of 1 to 4 sizes after the batch, each above 0"
+        raise _error(network, cause, SHAPES_ADVICE)
     return shape[1:]
 
 

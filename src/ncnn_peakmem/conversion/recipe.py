@@ -70,10 +70,13 @@ def _start_built_in(network: Network, source: BuiltIn) -> _Start:
         advice = "correct the network's topology in models.yaml"
         raise ConversionError(network.name, Stage.BUILD, str(error), advice) from error
     try:
-        networks.inputs(source.topology, network.input_shapes)
+        ends = networks.inputs(source.topology, network.input_shapes)
     except ValueError as error:
         raise ConversionError(network.name, Stage.BUILD, str(error), SHAPES_ADVICE) from error
-    named = {"topology": source.topology, "seed": source.seed, "builder": digest}
+    named: dict[str, Any] = {"topology": source.topology, "seed": source.seed, "builder": digest}
+    # Which inputs a network has by default is told beside its builder.
+    if ends != (networks.Input(),):
+        named["inputs"] = [[end.name, list(end.shape)] for end in ends]
     return _Start(named, ("numpy", "onnx", "onnxsim"), (), lay)
 
 

@@ -59,6 +59,14 @@ def test_zeros_alone_keep_the_range_they_have(largest: float) -> None:
     assert Distribution(largest, counts).entropy_range() == largest
 
 
+@pytest.mark.parametrize("largest", [1e-36, 1e-45])
+def test_numbers_too_small_to_be_told_apart_keep_their_range(largest: float) -> None:
+    counts = histogram(np.array([largest, largest / 2, 0], np.float32), largest)
+
+    assert counts.shape == (BINS,)
+    assert Distribution(largest, counts).entropy_range() == largest
+
+
 def test_a_constant_is_kept() -> None:
     assert distribution(np.full(1000, -2.5)).entropy_range() == 2.5
 

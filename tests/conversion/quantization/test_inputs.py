@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,23 @@ EMPTY = param_file.Graph(())
 EMBED = param_file.parse(
     "7767517\n3 4\nInput words 0 1 words\nSplit s 1 2 words a b\nEmbed e 1 1 b out 0=8 1=5 3=40\n"
 )
+
+
+HOSTILE_HEADERS = [
+    b"{'descr': '<f4', 'shape': (3,",
+    b"(" * 900,
+    b"{[]: 1}",
+    b"{'descr': (), 'fortran_order': False, 'shape': (3,)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999,)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (-3,)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 3)}",
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (True, None)}",
+]
+
+
+def array_of(header: bytes) -> bytes:
+    """A .npy file of that header, and a few numbers."""
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64)
 
 
 def picture(number: int) -> npt.NDArray[np.float32]:
@@ -80,6 +98,44 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     assert len(list(given())) == 2
 
 
+def test_indices_stay_the_integers_that_ncnn_reads(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[4, 0, 3]], np.int64))
+    words = InputBlob("words", (3,))
+
+    (run,) = feed(Calibration(data=tmp_path), [words], EMBED)[0]()
+
+    assert run["words"].dtype == np.float32
+    assert run["words"].view(np.int32).tolist() == [4, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (np.ones(3, np.float32), "give an array of integers"),
+        (np.array([1, 2, 1 << 32]), "holds indices that are no int32"),
+    ],
+)
+def test_what_is_no_index_is_refused(tmp_path: Path, values: npt.NDArray[Any], told: str) -> None:
+    np.save(tmp_path / "a.npy", values)
+    given, _ = feed(Calibration(data=tmp_path), [InputBlob("words", (3,))], EMBED)
+
+    with pytest.raises(QuantizationError, match=rf"a\.npy: .*{told}"):
+        next(given())
+
+
+def test_a_comment_may_stand_between_any_two_words(tmp_path: Path) -> None:
+    (tmp_path / "a.pgm").write_bytes(b"P5 # grey\n4 #wide\n# and\n2 # high\n255\n" + bytes(8))
+
+    assert data_folder.read(tmp_path / "a.pgm", (1, 2, 4)).shape == (1, 2, 4)
+
+
+def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", np.ones(PICTURE.shape, np.float32))
+
+    assert feed(Calibration(data=tmp_path), [PICTURE], EMPTY)[1] == 1
+
+
 def test_a_batch_of_one_is_taken_off(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(3 * 16 * 24).reshape(1, *PICTURE.shape))
 
@@ -128,6 +184,7 @@ def test_an_image_is_normalized(
         (np.zeros((3, 16, 23)), r"has the shape \[3, 16, 23\]; the input's is \[3, 16, 24\]"),
         (np.zeros((2, 3, 16, 24)), r"has the shape \[2, 3, 16, 24\]"),
         (np.full(PICTURE.shape, np.inf), "holds numbers that are not finite"),
+        (np.full(PICTURE.shape, 1e300), "holds numbers that are not finite"),
         (np.full(PICTURE.shape, "x"), "is no array of numbers"),
         (np.full((1,), {}), "cannot be read as an array"),
     ],
@@ -144,6 +201,9 @@ def test_an_array_that_does_not_fit_is_named(tmp_path: Path, values: npt.NDArray
     [
         ("bad.npy", b"\x93NUMPY\x01", "cannot be read as an array"),
         ("bad.npy", b"", "cannot be read as an array"),
+        *(("bad.npy", array_of(header), "cannot be read as an array") for header in HOSTILE_HEADERS),
+        ("bad.ppm", b"P6" + b" " * 40 + b"x", "is no binary PGM or PPM"),
+        ("bad.ppm", b"P6" + b"\n#" * 40 + b"\nx", "is no binary PGM or PPM"),
         ("bad.ppm", b"P3\n2 2\n255\n0 0 0", "is no binary PGM or PPM"),
         (
             "bad.ppm",

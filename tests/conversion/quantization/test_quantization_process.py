@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ncnn_peakmem.conversion import fidelity
@@ -99,6 +100,36 @@ def test_what_is_no_answer_is_no_likeness(broken: float) -> None:
     found = fidelity.fidelity("out", rows, np.full((2, 3), broken))
 
     assert (found.cosine, found.centred) == (0, None)
+
+
+class Listing:
+    """A network that lists what it finds in an input: each time another number of things."""
+
+    runs = 0
+
+    def __init__(self, *_: Path) -> None:
+        pass
+
+    def blobs(
+        self, _inputs: object, wanted: tuple[str, ...]
+    ) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
+        Listing.runs += 1
+        for name in wanted:
+            yield name, np.ones(3 if name == "score" else Listing.runs, np.float32)
+
+
+def test_outputs_of_no_fixed_size_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    param = tmp_path / "net.param"
+    param.write_text(
+        "7767517\n5 7\nInput data 0 1 data\nSplit s 1 3 data a b c\nReLU score 1 1 a score\n"
+        "DetectionOutput found 1 1 b found\nCrop boxes 1 1 c boxes\n"
+    )
+    monkeypatch.setattr(fidelity, "Runner", Listing)
+
+    found = fidelity.compare((param, param), (param, param), [InputBlob("data", (3,))], 3)
+
+    assert [each.output for each in found] == ["score"]
+    assert found[0].cosine == pytest.approx(1)
 
 
 def test_nothing_at_all_is_the_same_as_nothing() -> None:

@@ -197,6 +197,14 @@ def test_a_matrix_product_stays_float_for_who_cannot_read_it(write_network: Netw
     assert int8[1].read_bytes() == files[1].read_bytes()
 
 
+@pytest.mark.parametrize("sizes", ["8=0 9=20", "8=12 9=0"])
+def test_a_matrix_product_of_no_columns_is_refused(write_network: Network, sizes: str) -> None:
+    files = write_network(GEMM.format(transposed=1).replace("8=12 9=20", sizes))
+
+    with pytest.raises(QuantizationError, match="layer 'mul' multiplies by a matrix of "):
+        made(files, (InputBlob("data", (7, 20)),), gemm=True)
+
+
 def test_two_layers_of_one_name_are_refused(write_network: Network, blobs: Blobs) -> None:
     text = "7767517\n3 3\nInput data 0 1 data\nReLU twin 1 1 data a\nReLU twin 1 1 a b\n"
 

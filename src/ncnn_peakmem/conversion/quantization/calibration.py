@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ncnn_peakmem.conversion.quantization import data_folder, generated_input, scale
+from ncnn_peakmem.conversion.quantization import data_files, data_folder, generated_input, scale
 from ncnn_peakmem.conversion.quantization.distribution import BINS, Distribution, histogram
 from ncnn_peakmem.conversion.quantization.error import QuantizationError
 from ncnn_peakmem.conversion.quantization.generated_input import Inputs
@@ -26,8 +26,9 @@ def feed(calibration: Calibration, blobs: Sequence[InputBlob], graph: Graph) -> 
     if calibration.data is None:
         count = calibration.inputs
         return lambda: (generated_input.calibrating(number, blobs, graph) for number in range(count)), count
-    runs = data_folder.files(calibration.data, blobs, calibration.inputs)
-    return lambda: data_folder.each(runs, blobs), len(runs)
+    runs = data_files.picked(calibration.data, blobs, calibration.inputs)
+    indices = generated_input.vocabularies(graph)
+    return lambda: data_folder.each(runs, blobs, indices), len(runs)
 
 
 def bottom_scales(

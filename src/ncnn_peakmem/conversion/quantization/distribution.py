@@ -12,6 +12,7 @@ BINS = 2048
 
 _LEVELS = 128
 _TINY = 1e-4
+_LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 Counts = npt.NDArray[np.int64]
 _Masses = npt.NDArray[np.float64]
@@ -42,8 +43,11 @@ class Distribution:
 
 
 def histogram(numbers: npt.NDArray[np.float32], largest: float) -> Counts:
-    """Count the magnitudes of numbers in 2048 bins up to `largest`; zeros are left out."""
-    if largest <= 0:
+    """Count the magnitudes of numbers in 2048 bins up to `largest`; zeros are left out.
+
+    So are numbers so small that what scales them to bins is beyond float32.
+    """
+    if largest <= 0 or BINS / largest > _LARGEST_FLOAT:
         return np.zeros(BINS, np.int64)
     bins = (np.abs(numbers) * np.float32(BINS / largest)).astype(np.int32)
     counts = np.bincount(np.minimum(bins, BINS - 1, out=bins).ravel(), minlength=BINS)

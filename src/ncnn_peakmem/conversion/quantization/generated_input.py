@@ -39,18 +39,23 @@ def unseen(number: int, blobs: Sequence[InputBlob], graph: Graph) -> Inputs:
     return _inputs(_UNSEEN, number, blobs, graph)
 
 
-def _inputs(series: int, number: int, blobs: Sequence[InputBlob], graph: Graph) -> Inputs:
-    random = np.random.default_rng([series, number])
+def vocabularies(graph: Graph) -> Mapping[str, int]:
+    """The blobs that hold indices of words, and of how many words: what layers of type Embed read."""
     origin = origins(graph)
-    vocabularies = {
+    return {
         origin[blob]: layer.integer(_VOCABULARY)
         for layer in graph.layers
         if layer.type == _EMBED
         for blob in layer.bottoms
     }
+
+
+def _inputs(series: int, number: int, blobs: Sequence[InputBlob], graph: Graph) -> Inputs:
+    random = np.random.default_rng([series, number])
+    known = vocabularies(graph)
     return {
-        blob.name: _tokens(random, blob.shape, vocabularies[blob.name])
-        if blob.name in vocabularies
+        blob.name: _tokens(random, blob.shape, known[blob.name])
+        if blob.name in known
         else _values(random, blob.shape)
         for blob in blobs
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+
+from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,5 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
-        """Read back what `to_json` wrote."""
-        read: dict[str, Any] = json.loads(text)
-        inputs: int = read.pop("inputs")
-        return cls(**{key: tuple(names) for key, names in read.items()}, inputs=inputs)
+        """Read back what `to_json` wrote; `pydantic.ValidationError` where the text is something else."""
+        return TypeAdapter(cls).validate_json(text)

@@ -17,7 +17,7 @@ _INT8_TERM = {CONVOLUTION: 2, DEPTHWISE: 1, INNER_PRODUCT: 2}
 _REQUANTIZE = 100
 # Parameter ids that only some of these layers know.
 _GROUPS, _INT8_SCALES, _PAD_VALUE, _DYNAMIC_WEIGHTS = 7, 8, 18, 19
-_TRANSPOSED_B, _CONSTANT_A, _CONSTANT_B, _QUANTIZED = 3, 4, 5, 18
+_TRANSPOSED_B, _CONSTANT_A, _CONSTANT_B, _N, _K, _QUANTIZED = 3, 4, 5, 8, 9, 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,9 @@ def targets(graph: Graph, *, gemm: bool) -> tuple[Target, ...]:
             raise QuantizationError(f"layer {layer.name!r} is quantized already; give the float network")
         if channels <= 0:
             raise QuantizationError(f"layer {layer.name!r} has {channels} output channels")
+        if layer.type == GEMM and min(layer.integer(_N), layer.integer(_K)) < 1:
+            sizes = f"{layer.integer(_N)}x{layer.integer(_K)}"
+            raise QuantizationError(f"layer {layer.name!r} multiplies by a matrix of {sizes}")
         found.append(Target(layer, origin[layer.bottoms[0]], channels, _levels(layer)))
     return tuple(found)
 
